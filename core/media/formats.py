@@ -6,13 +6,14 @@ and reads no files: whoever has the bytes hands over the first `HEAD_BYTES`.
 
 import posixpath
 import re
+from collections.abc import Collection
 from typing import Literal
 
 from core.media.file_names import UNNAMED, plain_name
 from core.media.sniff import HEAD_BYTES, format_of_content
 
 __all__ = ["FORMATS", "HEAD_BYTES", "MEDIUM_OF", "Medium", "foreign_suffix", "format_of_content"]
-__all__ += ["format_of_name", "may_be_same_file", "name_as", "same_family"]
+__all__ += ["format_of_name", "is_named", "may_be_same_file", "name_as", "same_family"]
 
 Medium = Literal["video", "audio", "image"]
 
@@ -82,6 +83,11 @@ def name_as(name: str, found: str) -> str:
 def may_be_same_file(one: str, other: str) -> bool:
     """Tell whether two names may stand for one file: as somebody called it, and as `name_as` did when its bytes were known."""
     return not _names_as_any(one).isdisjoint(_names_as_any(other))
+
+
+def is_named(name: str, names: Collection[str]) -> bool:
+    """Tell whether a name may stand for one of these files."""
+    return any(may_be_same_file(name, one) for one in names)
 
 
 def _names_as_any(name: str) -> set[str]:

@@ -127,7 +127,9 @@ class Recovery(Record, frozen=True, kw_only=True):
     """How far the reading-instead-of-sending-again has come."""
 
     since_ms: int
-    #: the stream closed by itself, with words or with what tools gave
+    #: the stream closed by itself, so that the message has arrived; not known in records of an older version
+    closed: bool = False
+    #: and with words, or with what tools gave
     spoke: bool = False
     #: a tool gave a result that is no error, so something was probably edited, whether it can be seen or not
     tools_ran: bool = False

@@ -3,6 +3,7 @@
 import re
 
 from core.media.formats import MEDIUM_OF, format_of_name
+from core.model.generation_words import ASCII_PARTS, MAKES_A_FILM
 from core.model.job import Job
 from core.traditional_chinese import simplified
 
@@ -26,6 +27,7 @@ _GENERATES = re.compile(
     r"|(?:生成|制作|创建|做)(?!成|为)[^,，。.\n]{0,30}(?:视频|短片|宣传片|广告|影片)",
     re.IGNORECASE,
 )
+_PARTS = _VERBS + _TURNS + ASCII_PARTS
 #: what a video is made from where no pictures are given: a text, a subject, or words in quotes or behind a colon
 _GIVES_TEXT = re.compile(r"\b(?:text|script|words|copy|about)\b|文字|文案|脚本|[\"“”「『«:：]", re.IGNORECASE)
 
@@ -44,8 +46,9 @@ def is_generation(job: Job) -> bool:
 
 def _generates(message: str) -> bool:
     """Tell whether a video is asked for. That no verb of making is there, as in most edits, is far sooner said than the rest."""
-    may = not message.isascii() or any(verb in message.lower() for verb in _VERBS + _TURNS)
-    return may and _GENERATES.search(simplified(message)) is not None
+    lower = message.lower()
+    may = not message.isascii() or any(part in lower for part in _PARTS)
+    return may and bool(_GENERATES.search(simplified(message)) or MAKES_A_FILM.search(message))
 
 
 def _brings_footage(job: Job) -> bool:

@@ -113,12 +113,14 @@ def token_of(token_id: str, row: Mapping[bytes, bytes], *, in_flight: int, now_m
 
     user_id, rest_until_ms = row.get(b"user_id"), number(b"rest_until_ms") or 0
     state = TokenState(row[b"state"].decode())
-    rested = state is TokenState.RATE_LIMITED and rest_until_ms <= now_ms
+    blocked = number(b"blocked") or 0
+    if state is TokenState.RATE_LIMITED and rest_until_ms <= now_ms:
+        state = TokenState.EXPORT_BLOCKED if blocked else TokenState.ACTIVE
     return Token(
         id=token_id,
         kind=row[b"kind"].decode(),
         tenant=row[b"tenant"].decode(),
-        state=TokenState.ACTIVE if rested else state,
+        state=state,
         expires_ms=number(b"expires_ms"),
         available=number(b"available"),
         frozen=number(b"frozen"),
@@ -129,5 +131,5 @@ def token_of(token_id: str, row: Mapping[bytes, bytes], *, in_flight: int, now_m
         read_at_ms=number(b"read_at_ms"),
         rest_until_ms=rest_until_ms,
         denied=frozenset(row.get(b"denied", b"").decode().split()),
-        blocked=number(b"blocked") or 0,
+        blocked=blocked,
     )

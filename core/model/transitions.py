@@ -145,7 +145,7 @@ def stream_closed(job: Job, *, now_ms: int, **shown: Any) -> Job:
     """
     if job.stage is not Stage.EDITING:
         raise InvalidTransition(f"{job.id}: no stream is open at {job.stage}")
-    return _next(job, recovery=Recovery(since_ms=now_ms, **shown))
+    return _next(job, recovery=Recovery(since_ms=now_ms, closed=True, **shown))
 
 
 def confirmation_needed(job: Job, *, now_ms: int, **found: Any) -> Job:
@@ -158,11 +158,15 @@ def confirmation_needed(job: Job, *, now_ms: int, **found: Any) -> Job:
 
 
 def still_unconfirmed(job: Job, *, seen: str | None, counts: bool = True, **facts: Any) -> Job:
-    """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed state."""
+    """One more read of the state, with nothing confirmed yet; `seen` is the fingerprint of a changed state.
+
+    What was tried is forgotten: that read came through. `counts` False: there was none.
+    """
     recovery = job.recovery
     assert recovery is not None
     reads = recovery.reads + (1 if seen is None and counts else 0)
-    return _next(job, recovery=msgspec.structs.replace(recovery, reads=reads, seen=seen, **facts), wait=None)
+    read_on = msgspec.structs.replace(recovery, reads=reads, seen=seen, **facts)
+    return _next(job, recovery=read_on, wait=None, tries={} if counts else job.tries)
 
 
 def answered(job: Job, *, reply: str) -> Job:

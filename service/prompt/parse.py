@@ -24,7 +24,7 @@ from service.prompt.questions import with_questions
 from service.prompt.refused import without_refused
 from service.prompt.requests import split_requests
 from service.prompt.specs import Specs, extract_specs
-from service.prompt.translation import in_english
+from service.prompt.translation import in_english, request_at_end
 
 #: What the backend is asked where media came and only the file is wanted.
 UNCHANGED_MEDIA = "Add the uploaded media to the timeline without any changes."
@@ -63,6 +63,8 @@ def read_prompt(
     words = _unwrapped(prompt)
     found = _parse(in_english(words) or words, has_media=bool(media_formats))
     named = extract_specs(found.clauses, found.intents)
+    if _ON_EXPORT.isdisjoint(found.intents):
+        named = _with_end(named, words)
     plan = _with_aspect_ratio(_plan(found, asked), found, asked, named)
     output = merge_output(asked, named, export=plan.action == "export")
     hints = [
@@ -71,6 +73,17 @@ def read_prompt(
         *_plan_hints(plan, found, asked, continues_session=continues_session),
     ]
     return Reading(plan, output, tuple(hints))
+
+
+def _with_end(named: Specs, prompt: str) -> Specs:
+    """Add the resolution and the container that a request at the prompt's end names in another language."""
+    english = request_at_end(prompt)
+    if english is None:
+        return named
+    asked = _parse(english, has_media=False)
+    there = extract_specs(asked.clauses, asked.intents)
+    resolution, container = named.resolution or there.resolution, named.format or there.format
+    return msgspec.structs.replace(named, resolution=resolution, format=container)
 
 
 def needs_media(plan: Plan, profile: Profile, *, continues_session: bool) -> bool:

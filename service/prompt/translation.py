@@ -34,6 +34,13 @@ _BETWEEN = re.compile(r"(?:[\s,;!?¡¿。、،؟؛।~()\-‐‑–—🙏👍]|
 #: `720р` and `4К` as a Russian keyboard writes them
 _CYRILLIC = re.compile("(?<=[0-9])[рк](?![^\\W\\d_])")
 _LATIN = {"р": "p", "к": "k"}
+#: where the last part of a prompt may begin, and how many such places are looked at
+_PARTS = re.compile(
+    r"[.!?;,\n。、！？،؛]\s*|(?<!\w)(?:y|luego|e|depois|et|puis|und|dann|poi|и|затем|ثم|और|फिर)\s", re.IGNORECASE
+)
+_MOST_PARTS = 4
+#: quotation marks, and a colon that stands in no ratio
+_GIVES_WORDS = re.compile(r"[\"“”«»「『]|[:：](?!\d)")
 _KINDS = ("export", "deliver", "film", "polite", "credits")
 
 
@@ -45,6 +52,20 @@ def in_english(prompt: str) -> str | None:
         if english := _request(plain, grammar):
             return " ".join([english, *tags])
     return None
+
+
+def request_at_end(prompt: str) -> str | None:
+    """Give in English what the film shall be, where a prompt ends with a request for it: `Corta el inicio y exporta en 720p`.
+
+    It stays in the message, where it may be the film's text, too: it is nothing but how the file is made. None: it names no
+    property, or the prompt holds words that are given as such.
+    """
+    end = prompt[-_LONGEST:]
+    if _GIVES_WORDS.search(prompt) or not _PROPERTY.search(end.lower()):
+        return None
+    begins = [match.end() for match in _PARTS.finditer(end)][-_MOST_PARTS:]
+    asked = (in_english(end[begin:]) for begin in begins)
+    return next((english for english in asked if english and english != "export"), None)
 
 
 def _without_tags(prompt: str) -> tuple[str, list[str]]:

@@ -369,12 +369,12 @@ async def test_a_job_whose_token_the_backend_tells_to_rest_goes_on_with_another_
     """An hour of one token's rest is longer than a job's whole time."""
     tokens = [await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500) for n in "ab"]
     job = await core.submit()
-    [first] = [await context.token_pool.reserve(job, core.submission(job).session)]
+    [first] = [await context.token_pool.reservations.reserve(job, core.submission(job).session)]
     limited = BackendFault(Fault.RATE_LIMITED, call="message", retry_after_s=3600, by_backend=True)
     async with in_hand(core, context, at(job, Stage.EDITING, token_id=first), opened(job, token_id=first)) as execution:
         following = await handle_fault(execution, limited)
         assert (following.job.stage, following.job.wait, following.park_s) == (Stage.PREPARING, None, None)
-        second = await context.token_pool.reserve(following.job, following.session or execution.session)
+        second = await context.token_pool.reservations.reserve(following.job, following.session or execution.session)
     assert {first, second} == set(tokens)
 
 
@@ -396,7 +396,7 @@ async def serves(core: Core, context: WorkerContext) -> bool:
     """Whether a job that edits and exports gets a token."""
     job = await core.submit()
     try:
-        return bool(await context.token_pool.reserve(job, core.submission(job).session))
+        return bool(await context.token_pool.reservations.reserve(job, core.submission(job).session))
     except Permanent:
         return False
 

@@ -246,6 +246,43 @@ async def test_an_exhausted_token_serves_again_once_its_balance_says_so(core: Co
     assert await take(core) == token
 
 
+async def test_what_costs_nothing_runs_on_a_session_s_own_token_also_where_that_has_no_credits(core: Core) -> None:
+    """An export is free of credits, and so is a question for them."""
+    own, other = await add(core, "a"), await add(core, "b")
+    await core.tokens.mark(own, TokenState.EXHAUSTED)
+    assert await take(core, "job_1", only=own, cost=0) == own
+    assert await take(core, "job_2", only=own) is None
+    assert await take(core, "job_3", cost=0) == other
+    await core.tokens.mark(own, TokenState.REVOKED)
+    assert await take(core, "job_4", only=own, cost=0) is None
+
+
+@pytest.mark.parametrize("lost_by", ["exhausted", "revoked"])
+async def test_that_a_token_s_exports_are_refused_is_not_forgotten_where_it_was_something_else_meanwhile(
+    core: Core, lost_by: str
+) -> None:
+    token = await add(core, "a")
+    for _ in range(2):
+        await core.tokens.note_export_refused(token)
+    await core.tokens.mark(token, TokenState(lost_by))
+    await core.token_use.note_balance(token, available=500, frozen=0)
+    await core.tokens.mark(token, TokenState.ACTIVE)
+    assert (await read(core, token)).state is TokenState.EXPORT_BLOCKED
+    assert await take(core, "job_1") is None
+    assert await take(core, "job_2", needs=EDIT) == token
+
+
+async def test_an_export_that_worked_takes_a_refusal_back_that_came_before_the_token_was_exhausted(core: Core) -> None:
+    """Else one more odd refusal, however much later, would close it to exports for good."""
+    token = await add(core, "a")
+    await core.tokens.note_export_refused(token)
+    await core.tokens.mark(token, TokenState.EXHAUSTED)
+    await core.token_use.note_balance(token, available=500, frozen=0)
+    await core.export_on(token)
+    await core.tokens.note_export_refused(token)
+    assert await take(core, "job_1") == token
+
+
 async def test_the_session_s_own_token_or_nothing(core: Core) -> None:
     own = await add(core, "a", available=50)
     await add(core, "b")

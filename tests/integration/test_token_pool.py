@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import cycle
 
+import msgspec
 import pytest
 import redis
 
@@ -14,7 +15,7 @@ from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary, WaitReason
 from core.model.job import Job
 from core.model.plan import Plan
-from core.model.session import of_user
+from core.model.session import of_user, opened
 from core.model.token import Scope, TokenState
 from core.profiles import PROFILES
 from core.security.encryption import Encryption
@@ -36,7 +37,7 @@ __all__ = ["core"]
 async def taken_by_all(core: Core, contexts: list[WorkerContext], jobs: list) -> list[str]:
     """Let every job ask for a token, and list those that were given."""
     asked = (
-        context.token_pool.reserve(job, core.submission(job).session)
+        context.token_pool.reservations.reserve(job, core.submission(job).session)
         for context, job in zip(cycle(contexts), jobs, strict=False)
     )
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
@@ -66,7 +67,7 @@ async def test_the_answer_to_a_renewal_outlives_the_job_that_asked_for_it(core, 
     async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
         await sandbox.faults(latency_s=0.3)
         job = await core.submit()
-        asking = asyncio.create_task(context.token_pool.reserve(job, core.submission(job).session))
+        asking = asyncio.create_task(context.token_pool.reservations.reserve(job, core.submission(job).session))
         await locked(core, is_locked=True)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
@@ -82,7 +83,7 @@ async def test_an_identity_that_gets_no_token_rests_and_is_asked_again_after_tha
     async with limited as sandbox, context_over(core, tmp_path, backend=sandbox.url, calls=calls) as context:
         for _ in range(3):
             with pytest.raises(Temporary) as waits:
-                await context.token_pool.reserve(job, core.submission(job).session)
+                await context.token_pool.reservations.reserve(job, core.submission(job).session)
             assert waits.value.reason is WaitReason.NO_CREDITS
         assert calls["anonymous_token"] == 1
         core.clock.turn(by_s=core.settings.rate_limited_s + 1)
@@ -122,7 +123,7 @@ async def test_while_one_token_rests_after_a_429_another_is_taken_and_without_on
         await context.token_pool.rest(second, rest_s=20)
         job = await core.submit()
         with pytest.raises(Temporary) as waits:
-            await context.token_pool.reserve(job, core.submission(job).session)
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
         assert waits.value.reason is WaitReason.BACKEND_RATE_LIMITED
         assert 19 - (stopwatch_s() - began_s) < waits.value.delay_s <= 20, "the shorter of the two rests"
         assert [token.state for token in await core.tokens.all()] == [TokenState.RATE_LIMITED] * 2
@@ -136,7 +137,7 @@ async def test_a_token_that_was_refused_a_scope_is_left_to_those_who_can_do_with
         await core.tokens.note_denied(token_id, Scope.RENDER)
         exports, edits = await core.submit(), await core.submit(plan=Plan(message="mute it", action="none"))
         with pytest.raises(Permanent) as ended:
-            await context.token_pool.reserve(exports, core.submission(exports).session)
+            await context.token_pool.reservations.reserve(exports, core.submission(exports).session)
         assert ended.value.code is Code.SCOPE_MISSING
         assert await taken_by_all(core, [context], [edits]) == [token_id]
 
@@ -267,7 +268,9 @@ async def test_a_token_that_a_release_revoked_which_does_not_say_when_is_asked_f
     asked_after_s = []
     for second in range(1, 61):
         core.clock.turn(by_s=1)
-        asked_after_s += [second] * (set(await core.tokens.revoked_to_ask_for()) == {token_id, damaged})
+        asked = await core.tokens.revoked_to_ask_for()
+        await asyncio.gather(*map(core.tokens.note_still_revoked, asked))
+        asked_after_s += [second] * (set(asked) == {token_id, damaged})
     assert asked_after_s == [2, 4, 6, 10, 18, 34]
 
 
@@ -325,12 +328,17 @@ async def test_a_revoked_token_that_no_key_opens_or_whose_backend_is_away_stays_
     elsewhere = Tokens(core.store, Encryption(["a key that went " * 3]), core.clock)
     async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         away = await revoked_for_a_mishap(core, context)
+        core.clock.turn(by_s=3600)
         locked_away = await elsewhere.add("nmv_usr_b", kind="operator")
         await core.tokens.mark(locked_away, TokenState.REVOKED)
         remote.answer = b""
         core.clock.turn(by_s=2)
         await context.token_pool.revoked.ask_for_due()
-    assert [await state_of(core, token_id) for token_id in (away, locked_away)] == [TokenState.REVOKED] * 2
+        assert [await state_of(core, token_id) for token_id in (away, locked_away)] == [TokenState.REVOKED] * 2
+        remote.answer = answered({"code": 0, "data": {"available": 500}})
+        core.clock.turn(by_s=60)
+        await context.token_pool.revoked.ask_for_due()
+        assert await state_of(core, away) is TokenState.ACTIVE, "that nobody answered says nothing of it"
 
 
 async def test_a_token_that_no_key_opens_is_given_up_by_nobody(core, tmp_path):
@@ -340,7 +348,7 @@ async def test_a_token_that_no_key_opens_is_given_up_by_nobody(core, tmp_path):
         for _ in range(3):
             job = await core.submit()
             with suppress(Temporary):
-                await context.token_pool.reserve(job, core.submission(job).session)
+                await context.token_pool.reservations.reserve(job, core.submission(job).session)
             core.clock.turn(by_s=2)
     assert await state_of(core, token_id) is TokenState.ACTIVE
 
@@ -371,7 +379,7 @@ async def test_a_scope_that_is_refused_once_makes_a_token_the_last_resort_and_tw
         await context.token_pool.deny(second, odd, call="message")
         job = await core.submit()
         with pytest.raises(Permanent) as ended:
-            await context.token_pool.reserve(job, core.submission(job).session)
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
     assert ended.value.code is Code.SCOPE_MISSING
 
 
@@ -388,7 +396,7 @@ async def test_what_was_said_of_a_token_long_ago_is_forgotten(core, tmp_path):
 async def waits_for_identity(core: Core, context: WorkerContext) -> Temporary:
     job = await core.submit()
     with pytest.raises(Temporary) as waits:
-        await context.token_pool.reserve(job, core.submission(job).session)
+        await context.token_pool.reservations.reserve(job, core.submission(job).session)
     return waits.value
 
 
@@ -432,7 +440,7 @@ async def test_a_token_that_the_backend_gives_while_redis_takes_nothing_is_kept_
         with redis.Redis.from_url(redis_url) as aside:
             backend.meanwhile[call] = lambda: aside.config_set("maxmemory", 1)
             try:
-                asking = asyncio.create_task(context.token_pool.reserve(job, core.submission(job).session))
+                asking = asyncio.create_task(context.token_pool.reservations.reserve(job, core.submission(job).session))
                 await until(lambda: is_full(core), within_s=PATIENCE_S)
             finally:
                 aside.config_set("maxmemory", 0)
@@ -474,6 +482,18 @@ async def test_an_anonymous_token_whose_time_is_over_by_our_clock_alone_serves_o
         assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
 
 
+async def test_a_session_with_an_edit_goes_on_with_an_anonymous_token_that_is_over_by_our_clock_alone(core, tmp_path):
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        backend.says("credits", TOLD)
+        token_id, job = await identity_with(core, "nmv_usr_a", expires_in_s=-60), await core.submit()
+        session = opened(core.submission(job).session, backend_id="b1", task_id=None, user_id=None, token_id=token_id)
+        session = msgspec.structs.replace(session, edits=1)
+        with pytest.raises(BackendFault) as refused:
+            await context.token_pool.reservations.reserve(job, session)
+        assert await context.token_pool.invalidate(job, token_id, call=refused.value.call) == token_id
+        assert await context.token_pool.reservations.reserve(job, session) == token_id
+
+
 async def test_an_anonymous_token_that_is_over_for_the_backend_too_stays_so(core, tmp_path):
     async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
         backend.says("credits", said({"code": 1001}))
@@ -513,7 +533,7 @@ async def test_a_page_before_the_backend_lets_the_identity_rest_for_nobody_else(
     async with peer(page) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         job = await core.submit()
         with pytest.raises(BackendFault) as passing:
-            await context.token_pool.reserve(job, core.submission(job).session)
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
         assert (passing.value.fault, passing.value.call) == (Fault.BROKEN, "anonymous_token")
         remote.answer = answered({"data": {"token": "nmv_usr_new", "credits": 100}})
         assert len(await taken_by_all(core, [context], [job])) == 1
@@ -597,12 +617,48 @@ async def test_a_refusal_for_want_of_credits_is_heard_once_and_costs_nothing(cor
     assert ended.error.code is Code.CREDITS_EXHAUSTED
 
 
+async def test_a_question_for_the_credits_is_answered_where_there_are_none(core, tmp_path):
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        token_id = await core.tokens.add(await sandbox.add_token(credits=0), kind="operator", available=0)
+        await core.tokens.mark(token_id, TokenState.EXHAUSTED)
+        job = await core.submit(plan=Plan(message=None, action="credits"), media=())
+        await run_job(context, job.id)
+        ended = await core.read(job)
+    assert (ended.status, ended.result) == ("succeeded", {"credits": {"available": 0, "frozen": 0, "total": 0}})
+
+
+async def test_an_export_is_made_in_a_session_whose_token_has_no_credits_and_an_edit_waits(core, tmp_path):
+    told = answered({"code": 0, "data": {"available": 0, "frozen": 0}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=0)
+        await core.tokens.mark(token_id, TokenState.EXHAUSTED)
+        export, edit = await core.submit(plan=Plan(message=None, action="export"), media=()), await core.submit()
+        session = opened(
+            core.submission(export).session, backend_id="b1", task_id=None, user_id=None, token_id=token_id
+        )
+        session = msgspec.structs.replace(session, edits=1)
+        assert await context.token_pool.reservations.reserve(export, session) == token_id
+        with pytest.raises(Temporary) as waits:
+            await context.token_pool.reservations.reserve(edit, session)
+    assert waits.value.reason is WaitReason.NO_CREDITS
+
+
+async def test_that_a_dear_message_was_refused_keeps_no_usual_one_from_what_is_left(core, tmp_path):
+    """Between the reservation and the refusal somebody else has spent of the token."""
+    told = answered({"code": 0, "data": {"available": 170, "frozen": 0}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=170)
+        dear = msgspec.structs.replace(await core.submit(), cost_at_least=200)
+        await context.token_pool.exhaust(dear, token_id)
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+
+
 async def without_a_token(core: Core, context: WorkerContext) -> tuple[int, int, Temporary]:
     """Have a job ask that gets none: Redis' commands, microseconds in them, and what the job waits for."""
     job = await core.submit()
     await core.redis.config_resetstat()
     with pytest.raises(Temporary) as waits:
-        await context.token_pool.reserve(job, core.submission(job).session)
+        await context.token_pool.reservations.reserve(job, core.submission(job).session)
     rows = (await core.redis.info("commandstats")).values()
     return sum(row["calls"] for row in rows), sum(row["usec"] for row in rows), waits.value
 
@@ -649,7 +705,7 @@ async def test_what_ends_a_job_is_said_of_all_tokens_not_of_those_looked_at(core
             await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=500, scopes="read")
         job = await core.submit()
         with pytest.raises(Permanent) as ended:
-            await context.token_pool.reserve(job, core.submission(job).session)
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
         assert ended.value.code is Code.SCOPE_MISSING
         await core.tokens.add("nmv_usr_able", kind="operator", available=0, scopes="*")
         for _ in range(5):

@@ -148,7 +148,7 @@ async def test_a_take_after_an_upgrade_looks_at_a_page_and_a_job_finds_the_one_t
         taken: list[str] = []
 
         async def reserve() -> None:
-            taken.append(await context.token_pool.reserve(job, core.submission(job).session))
+            taken.append(await context.token_pool.reservations.reserve(job, core.submission(job).session))
 
         assert await largest_operation(core, reserve) < ONE_PAGE
     assert taken == [able]
@@ -157,7 +157,7 @@ async def test_a_take_after_an_upgrade_looks_at_a_page_and_a_job_finds_the_one_t
 async def why_not(core: Core, context: WorkerContext) -> Permanent | Temporary:
     job = await core.submit()
     with pytest.raises((Permanent, Temporary)) as why:
-        await context.token_pool.reserve(job, core.submission(job).session)
+        await context.token_pool.reservations.reserve(job, core.submission(job).session)
     return why.value
 
 
@@ -234,7 +234,7 @@ async def test_what_a_release_without_sums_has_changed_is_looked_at_before_a_job
         await core.redis.hset(key("token", mended), "scopes", "")  # type: ignore[misc]
         core.clock.turn(by_s=11)
         job = await core.submit()
-        assert await context.token_pool.reserve(job, core.submission(job).session) == mended
+        assert await context.token_pool.reservations.reserve(job, core.submission(job).session) == mended
 
 
 async def test_after_a_roll_back_and_forward_again_that_never_overlapped_the_sums_are_made_anew(core: Core) -> None:

@@ -124,10 +124,30 @@ async def test_a_message_goes_out_within_seconds_where_no_upload_ever_shows(core
         assert pauses_s == [1, 2, None]
 
 
-@pytest.mark.parametrize(("edits", "state"), [(1, holding()), (0, said({"data": {"state": {"draft": {}}}}))])
-async def test_nothing_is_waited_for_where_a_state_may_show_fewer_videos(core, context, backend, edits, state):
+async def test_a_message_waits_for_the_job_s_own_videos_also_where_there_is_a_timeline(core, context, backend):
+    """Others may have gone with an edit."""
+    backend.says("state", holding("old.mp4"), holding("old.mp4", "A.mp4"))
+    own = MediaRef(url=backend.url + "/A.mp4", name="A.mp4")
+    async with uploading(core, context, by_url(backend), own, uploaded=2, edits=1) as execution:
+        earlier, brought = execution.session.media
+        media = (msgspec.structs.replace(earlier, job_id="job_before"), brought)
+        execution.session = msgspec.structs.replace(execution.session, media=media)
+        waiting = await upload(execution)
+        assert (waiting.park_s, waiting.job.sent) == (1, None)
+        await stepped(execution)
+        assert execution.job.stage is Stage.EDITING
+
+
+@pytest.mark.parametrize(
+    ("brought_by", "state"), [("job_before", holding()), (None, said({"data": {"state": {"draft": {}}}}))]
+)
+async def test_nothing_is_waited_for_where_a_state_may_show_fewer_videos(core, context, backend, brought_by, state):
     backend.says("state", state)
+    edits = 1 if brought_by else 0
     async with uploading(core, context, by_url(backend), uploaded=1, edits=edits) as execution:
+        [media] = execution.session.media
+        media = msgspec.structs.replace(media, job_id=brought_by)
+        execution.session = msgspec.structs.replace(execution.session, media=(media,))
         await stepped(execution)
         assert execution.job.stage is Stage.EDITING
 

@@ -93,7 +93,7 @@ async def test_a_worker_that_stops_keeps_the_anonymous_token_that_it_has_asked_f
                 return bool(backend.calls(ANONYMOUS))
 
             job = core.new_job()
-            asking = asyncio.create_task(context.token_pool.reserve(job, core.submission(job).session))
+            asking = asyncio.create_task(context.token_pool.reservations.reserve(job, core.submission(job).session))
             await until(is_asked, within_s=PATIENCE_S)
             asking.cancel()
             running = asyncio.create_task(asyncio.Event().wait())

@@ -8,7 +8,7 @@ from core.model import transitions
 from core.model.job import Sent
 from tests.store_fixture import make_job
 from worker.jobs.deadline import end_of_late, require_time, verdict_in_s
-from worker.jobs.retry_policy import STORAGE, SURPRISE
+from worker.jobs.retry_policy import MEDIA, STORAGE, SURPRISE, UNSEEN
 
 
 def test_a_job_may_go_on_until_its_deadline():
@@ -72,6 +72,7 @@ def test_a_job_that_our_storage_kept_to_the_end_blames_neither_the_backend_nor_i
     assert end_of_late(blamed).code is Code.BACKEND_UNAVAILABLE, "that is what it waited for last"
 
 
-def test_a_step_that_broke_once_is_no_fault_of_the_backend():
-    broke = transitions.trying_again(transitions.started(make_job(), now_ms=0), after=SURPRISE)
+@pytest.mark.parametrize("after", [SURPRISE, MEDIA, UNSEEN])
+def test_a_step_that_broke_once_or_a_file_that_was_late_is_no_refusal_of_the_backend(after):
+    broke = transitions.trying_again(transitions.started(make_job(), now_ms=0), after=after)
     assert end_of_late(broke).code is Code.DEADLINE_EXCEEDED

@@ -138,6 +138,10 @@ def with_(recovery: Recovery, **facts: object) -> Recovery:
         # and not by the clock alone: somebody must have looked
         (with_(SPOKE, reads=1, tools_ran=True), AT_REST, "d", 61, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, reads=4, tools_ran=True), AT_REST, "d", 300, EditOutcome.UNSEEN),
+        # also where the stream said nothing at all, as so many do
+        (Recovery(since_ms=0, reads=3, closed=True), PAID, "d", 300, EditOutcome.UNCERTAIN),
+        (Recovery(since_ms=0, reads=4, closed=True), PAID, "d", 300, EditOutcome.UNSEEN),
+        (Recovery(since_ms=0, reads=4, closed=True), AT_REST, "d", 300, EditOutcome.UNCONFIRMED),
         # but for a message that may never have arrived: somebody else may have paid for something
         (Recovery(since_ms=0, reads=4), PAID, "d", 300, EditOutcome.UNCONFIRMED),
     ],

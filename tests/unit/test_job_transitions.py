@@ -199,7 +199,7 @@ def test_what_a_stream_has_shown_stays_with_a_job_that_has_to_look_again() -> No
     shown = transitions.stream_closed(announced(), now_ms=NOW_MS, spoke=True, tools_ran=True)
     unsure = transitions.confirmation_needed(shown, now_ms=NOW_MS + 9_000, seen="f", frozen=50)
     assert (shown.stage, unsure.stage) == (Stage.EDITING, Stage.RECOVERING)
-    assert unsure.recovery == Recovery(since_ms=NOW_MS, spoke=True, tools_ran=True, seen="f", frozen=50)
+    assert unsure.recovery == Recovery(since_ms=NOW_MS, closed=True, spoke=True, tools_ran=True, seen="f", frozen=50)
 
 
 def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not() -> None:
@@ -213,6 +213,15 @@ def test_reads_that_find_nothing_are_counted_and_one_that_finds_a_change_is_not(
         (1, "f"),
         (1, None),
     ]
+
+
+def test_a_read_that_came_through_forgets_what_was_tried_before_it() -> None:
+    """Else five odd refusals over a quarter of an hour end a paid edit, and each 429 doubles the rest of its token."""
+    unsure = transitions.confirmation_needed(running(), now_ms=NOW_MS)
+    tried = transitions.trying_again(unsure, after="state token_refused")
+    assert transitions.still_unconfirmed(tried, seen=None, counts=False).tries == {"state token_refused": 1}
+    assert transitions.still_unconfirmed(tried, seen=None).tries == {}
+    assert transitions.still_unconfirmed(tried, seen="f").tries == {}
 
 
 @given(st.integers(-10, 500))

@@ -1,5 +1,7 @@
 """What a message will probably cost."""
 
+import re
+
 import pytest
 
 from core.model.job import Job, MediaRef
@@ -44,6 +46,35 @@ def asks(message: str | None, *, profile: str = "free-video-fast", **facts) -> J
 def test_an_edit_a_generation_and_nothing_have_their_usual_cost(message, profile, expected):
     job = asks(message, profile=profile)
     assert (usual_cost(job), cost_to_reserve(job), is_generation(job)) == (expected, expected, expected == 100)
+
+
+MADE = """\
+crea un vídeo promocional de 30 segundos|genera un breve video sobre el pan|hazme un anuncio|CREA UN VIDEO
+crie um vídeo curto sobre pão|faça um anúncio de 15 segundos
+crée une courte vidéo sur le pain|fais-moi une vidéo|générez un film de 20 secondes|creez une video
+erstelle ein kurzes Werbevideo|mach mir einen Film|ein 30 Sekunden langes Video über Brot erstellen
+crea un video promozionale|fammi uno spot
+создай короткое видео о хлебе|сгенерируй ролик
+30秒のプロモーション動画を作成して|パンの動画を作ってください
+빵에 대한 영상을 만들어줘|홍보 영상 제작해 주세요
+أنشئ فيديو قصير عن الخبز|ब्रेड पर वीडियो बनाओ|bread par ek video banao"""
+EDITED = """\
+crea un título para el vídeo|haz el vídeo más claro|genera subtítulos|crea una transición entre los vídeos
+crie um título para o vídeo|faça o vídeo mais claro|gere legendas
+crée un fondu entre les vidéos|fais la vidéo plus claire|crée un titre dans la vidéo
+erstelle einen Titel für das Video|mach das Video heller|den Film kürzer machen|erstelle eine Blende im Video
+crea un titolo per il video|fai il video più chiaro
+создай титры для видео|сделай видео ярче
+動画を明るくして|動画を作り直して|영상을 밝게 해줘|اجعل الفيديو أفتح|वीडियो छोटा करो
+create a title in the video|make a fade between the clips|change the machine in the video"""
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [(each, cost) for words, cost in ((MADE, 100), (EDITED, 50)) for each in re.split(r"[|\n]", words)],
+)
+def test_a_film_that_is_to_be_made_is_known_in_ten_more_languages(message, expected):
+    assert usual_cost(asks(message)) == expected
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,18 @@ WITH_PROPERTIES = [
     ("वीडियो को 720p में webm फ़ॉर्मेट में डाउनलोड करें", "720p", "webm"),
     ("video 720p mein export karo", "720p", "mp4"),
 ]
+BEHIND_EDITS = [
+    ("Corta los primeros 2 segundos. Exporta en 720p, por favor.", "720p", "mp4"),
+    ("corta el inicio y exporta como mov", "1080p", "mov"),
+    ("Schneide die ersten 2 Sekunden weg, dann als webm in 480p exportieren", "480p", "webm"),
+    ("coupe le début et exporte la vidéo en 720p", "720p", "mp4"),
+    ("corta o começo e exporte em 720p", "720p", "mp4"),
+    ("最初の2秒をカットして、720pで書き出してください", "720p", "mp4"),
+    ("corta el inicio y exporta", "1080p", "mp4"),
+    ("corta el inicio y añade un título que diga 720p", "1080p", "mp4"),
+    ('añade el texto "Oferta. Descarga en 720p"', "1080p", "mp4"),
+    ("voz en off: compra ya, descarga en 720p", "1080p", "mp4"),
+]
 EDITS = {
     "es": "exporta solo los primeros 10 segundos|exporta solo el vídeo|exporta el vídeo sin sonido|exporta el final|exporta un vídeo|"
     "exporta el final del vídeo|exporta en blanco y negro|exporta el vídeo en cámara lenta|exporta el vídeo a doble velocidad|"
@@ -118,6 +130,16 @@ def test_what_it_names_is_what_the_film_shall_be(prompt: str, resolution: str, c
     reading = read(prompt)
 
     assert reading.plan == Plan(None, "export")
+    assert (reading.output.resolution, reading.output.format) == (resolution, container)
+
+
+@pytest.mark.parametrize(("prompt", "resolution", "container"), BEHIND_EDITS)
+def test_what_a_request_behind_an_edit_names_is_what_the_film_shall_be(
+    prompt: str, resolution: str, container: str
+) -> None:
+    reading = read(prompt)
+
+    assert reading.plan == Plan(prompt, "export"), "the words stay: they may be the film's"
     assert (reading.output.resolution, reading.output.format) == (resolution, container)
 
 

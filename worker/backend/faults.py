@@ -188,8 +188,12 @@ _BUSY_WORDS = (
     "at a time",
 )
 #: by which a message's answer that is called a success says that it is another one that runs; what is "already processed" may
-#: be this very one, which a proxy has sent twice
-_ANOTHER_WORDS = ("busy", "already running", "already active", "another", "at a time")
+#: be this very one, which a proxy has sent twice, and who asks for "another prompt" has worked on this one
+_ANOTHER_RUNS = re.compile(
+    r"(?<!too )\bbusy\b|\balready (?:running|active)\b"
+    r"|\banother\b.{0,40}\b(?:running|active|pending|under way|in progress)\b"
+    r"|\b(?:message|request|generation|edit|task|job|run)s? at a time\b"
+)
 
 
 def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, str]) -> BackendFault | None:
@@ -299,8 +303,9 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
 
 def _says_busy(call: str, seen: int | None, words: str) -> bool:
     """Tell "the session is busy" from "in progress", which of a message's own answer may be this very message."""
-    in_doubt = call == "message" and seen not in range(400, 600)
-    return any(word in words for word in (_ANOTHER_WORDS if in_doubt else _BUSY_WORDS))
+    if call == "message" and seen not in range(400, 600):
+        return _ANOTHER_RUNS.search(words) is not None
+    return any(word in words for word in _BUSY_WORDS)
 
 
 def _by_status(seen: int | None) -> Fault | None:

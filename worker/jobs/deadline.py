@@ -6,7 +6,7 @@ been killed before those who were lost had time to come back.
 
 from core.errors import Code, Permanent, WaitReason
 from core.model.job import Job, Stage
-from worker.jobs.retry_policy import STORAGE, SURPRISE
+from worker.jobs.retry_policy import MEDIA, STORAGE, SURPRISE, UNSEEN
 
 #: a job that killed so many workers at one stage is not run again
 _POISONED_AFTER = 3
@@ -45,5 +45,5 @@ def _code_of_late(job: Job) -> Code:
     if job.wait and job.wait.reason is WaitReason.NO_CREDITS:
         return Code.CREDITS_EXHAUSTED
     waits = job.wait and job.wait.reason in (WaitReason.BACKEND_DOWN, WaitReason.BACKEND_RATE_LIMITED)
-    refused = job.tries.keys() - {STORAGE, SURPRISE}
+    refused = job.tries.keys() - {STORAGE, SURPRISE, MEDIA, UNSEEN}
     return Code.BACKEND_UNAVAILABLE if waits or refused else Code.DEADLINE_EXCEEDED

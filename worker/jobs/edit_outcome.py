@@ -80,7 +80,8 @@ def _outcome_of_unchanged(job: Job, reading: CreditReading, settings: Settings, 
     if not enough or (recovery.spoke and not late):
         return EditOutcome.UNCERTAIN
     # of a message that may never have arrived, a balance that somebody else may use as well is no sign
-    if recovery.tools_ran or (recovery.spoke and took_credits(sent, reading)):
+    has_arrived = recovery.closed or recovery.spoke
+    if recovery.tools_ran or (has_arrived and took_credits(sent, reading)):
         return EditOutcome.UNSEEN
     return EditOutcome.NOTHING_DONE if recovery.spoke else EditOutcome.UNCONFIRMED
 

@@ -123,7 +123,7 @@ class JobExecution:
         """Say what the next step knows of this one, and of what the commit was told."""
         handover = result.handover or self.handover
         if answers.taken:
-            self.context.token_pool.note_taken(answers.taken)
+            self.context.token_pool.reservations.note_taken(answers.taken)
             handover = msgspec.structs.replace(handover, reserved_token_id=answers.taken.token_id)
         return msgspec.structs.replace(handover, may_send=_is_intent(old, self.job), use=answers.use)
 

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from core.logs import get_logger
 from core.model.token import TokenState
 from core.store.tokens.tokens import Tokens
 from worker.backend.client import Credentials
-from worker.backend.faults import BackendFault
+from worker.backend.faults import BackendFault, Fault
 from worker.tokens.balances import TokenBalances
 
 log = get_logger(__name__)
@@ -26,7 +25,7 @@ class RevokedTokens:
 
     async def ask_for_due(self) -> None:
         """Ask for those whose turn it is: each again when it has been revoked for twice as long, by one worker of all."""
-        await asyncio.gather(*map(self._ask_for, await self._tokens.revoked_to_ask_for()))
+        await asyncio.gather(*map(self._ask_in_turn, await self._tokens.revoked_to_ask_for()))
 
     async def may_come_back(self, token_id: str) -> bool:
         """Ask for a token that serves nobody, and tell whether it may serve soon. False: it is over for another reason.
@@ -39,9 +38,19 @@ class RevokedTokens:
         await self._ask_for(token_id)
         return True
 
-    async def _ask_for(self, token_id: str) -> None:
-        with suppress(BackendFault):
+    async def _ask_in_turn(self, token_id: str) -> None:
+        if await self._ask_for(token_id) is False:
+            await self._tokens.note_still_revoked(token_id)
+
+    async def _ask_for(self, token_id: str) -> bool | None:
+        """Tell whether a token is good, and let it serve then. None: nobody could say."""
+        try:
             credentials = await self._open_token(token_id)
-            if credentials and (await self._balances.read(credentials, token_id))[0]:
-                await self._tokens.mark(token_id, TokenState.ACTIVE)
-                log.info("a revoked token is good after all", token_id=token_id)
+            told = credentials and (await self._balances.read(credentials, token_id))[0]
+        except BackendFault as fault:
+            return False if fault.fault is Fault.TOKEN_REFUSED else None
+        if not told:
+            return None
+        await self._tokens.mark(token_id, TokenState.ACTIVE)
+        log.info("a revoked token is good after all", token_id=token_id)
+        return True

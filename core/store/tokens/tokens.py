@@ -25,7 +25,7 @@ _PAGES_IN_A_ROW = 100
 #: meanwhile it may have been added again, and told to rest
 _MAY_FOLLOW = {
     TokenState.ACTIVE: [TokenState.REVOKED],
-    TokenState.RATE_LIMITED: [TokenState.ACTIVE, TokenState.RATE_LIMITED],
+    TokenState.RATE_LIMITED: [TokenState.ACTIVE, TokenState.RATE_LIMITED, TokenState.EXPORT_BLOCKED],
     TokenState.EXHAUSTED: [state for state in TokenState if state not in OVER],
 }
 
@@ -199,9 +199,16 @@ class Tokens:
             await self.remove(token_id)
 
     async def revoked_to_ask_for(self, *, most: int = 10) -> tuple[str, ...]:
-        """Name revoked tokens that may be good after all, each to one caller: two seconds after it was revoked, then four, …"""
+        """Name revoked tokens that may be good after all, each to one caller: two seconds after it was revoked, then four, …
+
+        Each once more after a minute, unless `note_still_revoked` is called.
+        """
         arguments = self._clock.for_operations() | {"most": most}
         return (await self._store.run("revoked_to_ask_for", arguments, _Named)).tokens
+
+    async def note_still_revoked(self, token_id: str) -> None:
+        """Write that a revoked token was refused again: it is asked for when it has been revoked for twice as long."""
+        await self._store.run("note_still_revoked", self._clock.for_operations() | {"token": token_id}, Nothing)
 
     async def all(self) -> list[Token]:
         """List the pool by id, without secrets and without those that cannot be read. For an operator, who waits."""

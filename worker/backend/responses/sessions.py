@@ -1,10 +1,12 @@
 """What the backend says of a session: its names, the link that opens it in a browser, its state."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
+from core.media.formats import is_named
 from core.security.redacted_repr import redacted_repr
 from worker.backend.drafts import find_draft, written_out
 from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, NothingTold, UnreadableAnswer
@@ -36,6 +38,11 @@ class State(msgspec.Struct, frozen=True):
     user_id: str | None
     #: all that the state holds, JSON texts decoded
     content: dict[str, Any] = {}
+
+    def count_named(self, names: Collection[str]) -> int:
+        """Count the videos that it lists under one of these names."""
+        infos = (info for info in self.video_infos if isinstance(info, dict))
+        return sum(is_named(str(info.get("filename")), names) for info in infos)
 
 
 #: what a session without a state shows

@@ -6,7 +6,7 @@ from core.errors import Temporary, WaitReason
 from core.media.formats import MEDIUM_OF, format_of_name
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import MediaRef, Sent, Status
+from core.model.job import MediaRef, Sent
 from core.model.message_cost import cost_to_reserve
 from core.store.redis.codec import pack_json
 from worker.backend import drafts
@@ -43,15 +43,18 @@ async def announce_message(execution: JobExecution) -> StepResult:
 
 
 def _may_show_yet(execution: JobExecution, state: State) -> bool:
-    """Whether a new session shows fewer videos than were brought, as where an upload is applied a moment after its answer.
+    """Whether a session does not show videos that were brought, as where an upload is applied a moment after its answer.
 
-    An edit without them would be paid for. A session with an edit may have lost some of them to that.
+    An edit without them would be paid for. An edit may have cost the session some that were there before it, so that those
+    of this job are looked for then.
     """
     job, session = execution.job, execution.session
-    if session.edits or "video_infos" not in state.content or job.status is Status.CANCELING:
+    if "video_infos" not in state.content or job.tries.get(UNSEEN, 0) >= _LOOKS_AGAIN:
         return False
-    brought = {media.name for media in session.media[: session.uploaded] if _is_video(media)}
-    return len(state.video_infos) < len(brought) and job.tries.get(UNSEEN, 0) < _LOOKS_AGAIN
+    brought = [media for media in session.media[: session.uploaded] if _is_video(media)]
+    if session.edits:
+        return not all(state.count_named({media.name}) for media in brought if media.job_id == job.id)
+    return len(state.video_infos) < len({media.name for media in brought})
 
 
 def _is_video(media: MediaRef) -> bool:

@@ -14,5 +14,5 @@ async def start(execution: JobExecution) -> StepResult:
         return StepResult(transitions.expired(job, now_ms=now_ms))
     session = sessions.joined(execution.session, job.media, job_id=job.id, parent_id=job.parent_id)
     started = transitions.started(job, now_ms=now_ms)
-    taking = execution.context.token_pool.reserving(started, session)
+    taking = execution.context.token_pool.reservations.reserving(started, session)
     return StepResult(started, session, token_work=TokenWork(take=taking))

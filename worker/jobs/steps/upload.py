@@ -12,7 +12,7 @@ import msgspec
 
 from core.errors import Code, Permanent
 from core.job_files import new_fetched_path
-from core.media.formats import HEAD_BYTES, format_of_content, may_be_same_file, name_as
+from core.media.formats import HEAD_BYTES, format_of_content, is_named, name_as
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Stage, Status
@@ -126,14 +126,7 @@ def _is_there(session: Session, state: State, names: Collection[str]) -> bool:
     before = session.media[: session.uploaded]
     if any(media.removed for media in before):
         return len(state.video_infos) > len(before)
-    seen = sum(
-        1 for info in state.video_infos if isinstance(info, dict) and _is_named(str(info.get("filename")), names)
-    )
-    return seen > sum(1 for media in before if _is_named(media.name, names))
-
-
-def _is_named(name: str, names: Collection[str]) -> bool:
-    return any(may_be_same_file(name, one) for one in names)
+    return state.count_named(names) > sum(is_named(media.name, names) for media in before)
 
 
 def _note_in_doubt(execution: JobExecution) -> StepResult:

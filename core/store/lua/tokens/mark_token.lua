@@ -1,8 +1,9 @@
 -- Write a token's state, in place of those that it may follow. What rests already does so until the later of both times.
 -- Arguments: token, state, instead_of (states), rest_until_ms.
 operation('mark_token', function(a)
-  local found = read_fields(key.token(a.token), 'state', 'rest_until_ms')
+  local found = read_fields(key.token(a.token), 'state', 'rest_until_ms', 'blocked')
   local before, until_ms = found.state, a.rest_until_ms
+  if a.state == 'active' then a.state = serving_state(found.blocked) end
   if a.state == 'rate_limited' and before == a.state then
     until_ms = integer(math.max(until_ms, tonumber(found.rest_until_ms) or 0))
   end

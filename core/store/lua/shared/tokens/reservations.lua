@@ -85,9 +85,10 @@ end
 
 -- A balance as it was just read. An exhausted token with credits in it serves again.
 local function write_balance(token, balance)
-  local found = read_fields(key.token(token), 'state', 'digest', 'doubt refused')
+  local found = read_fields(key.token(token), 'state', 'digest', 'doubt refused', 'blocked')
   if not (found.state or found.digest) then return end
-  local state = balance.available > 0 and found.state == 'exhausted' and {'state', 'active'} or {}
+  local has_some = balance.available > 0 and found.state == 'exhausted'
+  local state = has_some and {'state', serving_state(found.blocked)} or {}
   call('HSET', key.token(token), 'available', balance.available, 'frozen', balance.frozen, 'read_at_ms', now_ms,
     unpack(state))
   if found['doubt refused'] then call('HDEL', key.token(token), 'doubt refused') end
@@ -96,8 +97,9 @@ end
 
 -- The backend has let a token export: what was refused before was a passing fault.
 local function note_export(token)
-  if call('HGET', key.token(token), 'state') ~= 'export_blocked' then return end
-  call('HSET', key.token(token), 'state', 'active', 'blocked', 0)
+  local found = read_fields(key.token(token), 'state', 'blocked')
+  if found.state ~= 'export_blocked' and serving_state(found.blocked) == 'active' then return end
+  call('HSET', key.token(token), 'state', found.state == 'export_blocked' and 'active' or found.state, 'blocked', 0)
   index_token(token)
 end
 

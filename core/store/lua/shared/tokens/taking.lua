@@ -16,7 +16,9 @@ do
 
   -- Whether a token will do, whatever the index says of it.
   local function fits(a, token, cost)
-    if not is_usable(token) then return false end
+    -- an export is free, and so is a question
+    local needs_no_credits = a.only and a.cost == 0 and token.state == 'exhausted' and not is_past(token)
+    if not (is_usable(token) or needs_no_credits) then return false end
     for _, scope in ipairs(a.needs) do
       if not may(token, scope) then return false end
     end

@@ -19,6 +19,11 @@ local function is_number(text)
   return number and number > -ABSURD and number < ABSURD
 end
 
+-- The state of a token that nothing keeps from serving any more: refused exports are remembered meanwhile.
+local function serving_state(blocked)
+  return (tonumber(blocked) or 0) > 0 and 'export_blocked' or 'active'
+end
+
 -- Nothing is said of a token that has left the pool. One of which a field is missing, is no number, or could not stand in
 -- the index between bars, serves nobody.
 local function read_token(id)
@@ -40,7 +45,7 @@ local function read_token(id)
   token.expires_ms = tonumber(token.expires_ms or '0')
   token.rest_until_ms = tonumber(token.rest_until_ms or '0')
   -- what rests after a 429 serves again by itself
-  if token.state == 'rate_limited' and token.rest_until_ms <= now_ms then token.state = 'active' end
+  if token.state == 'rate_limited' and token.rest_until_ms <= now_ms then token.state = serving_state(token.blocked) end
   return token
 end
 
