@@ -4,11 +4,14 @@ User and password are Redis's own; the Sentinels' stand in the query: ``?sentine
 speaks TLS to Redis and to Sentinels.
 """
 
+import re
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 _SENTINEL_PORT = 26_379
+#: what an address has before its path. Later Pythons take none with several hosts, one of them in brackets
+_AUTHORITY = re.compile("[^/?#]*")
 _FORM = "must be like redis+sentinel://:password@host:26379,host:26379/name/0"
 
 
@@ -35,9 +38,11 @@ def is_sentinel_url(url: str) -> bool:
 
 def parse_sentinel_url(url: str) -> SentinelUrl:
     """Read it. Raises ValueError, whose words show nothing of it."""
+    scheme, _, behind = url.partition("://")
+    authority = _AUTHORITY.findall(behind)[0]
+    user, at, hosts = authority.rpartition("@")
     try:
-        where = urlsplit(url)
-        user, at, hosts = where.netloc.rpartition("@")
+        where = urlsplit(f"{scheme}://{behind.removeprefix(authority)}")
         sentinels = tuple(_place(each) for each in hosts.split(",") if each)
     except ValueError:  # its words would
         raise ValueError(_FORM) from None
@@ -48,9 +53,9 @@ def parse_sentinel_url(url: str) -> SentinelUrl:
         raise ValueError(_FORM)
     query = dict(parse_qsl(where.query))
     username, password = query.pop("sentinel_username", None), query.pop("sentinel_password", None)
-    scheme = SCHEMES[where.scheme]
-    redis_url = f"{scheme}://{user}{at}primary.invalid/{database or 0}?{urlencode(query)}"
-    return SentinelUrl(sentinels, service, redis_url, username, password, scheme == "rediss")
+    spoken = SCHEMES[where.scheme]
+    redis_url = f"{spoken}://{user}{at}primary.invalid/{database or 0}?{urlencode(query)}"
+    return SentinelUrl(sentinels, service, redis_url, username, password, spoken == "rediss")
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -101,6 +101,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_deadline()
+        self._unset_keepalive_if_required()  # uvicorn forgets it where its caller has reset it, and would keep all of it for so long
         super().connection_lost(exc)
         if self._running and not self._running.response_complete:  # uvicorn tells the last one alone
             self._running.disconnected = True

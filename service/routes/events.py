@@ -67,7 +67,7 @@ async def follow_job(
             more=False,
             trimmed=history.trimmed,
         )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
     if await has_all(context, job, after):
         return Response(b"", status_code=204)  # the answer at which an EventSource gives up
     if request.method == "HEAD":

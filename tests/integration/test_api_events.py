@@ -73,6 +73,13 @@ async def test_a_stream_begins_with_a_snapshot_and_ends_with_the_end(api: Api) -
         assert await reader.next() is None
 
 
+async def test_nobody_on_the_way_is_to_hold_a_stream_back(api: Api) -> None:
+    job = await api.submit()
+    async with following(api.http, job["id"]) as reader:
+        assert reader.answer.headers["cache-control"] == "no-store, no-transform"  # what is compressed comes in blocks
+        assert reader.answer.headers["x-accel-buffering"] == "no"
+
+
 async def test_a_stream_says_when_to_come_back(api: Api) -> None:
     job = await api.submit()
     async with api.http.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:

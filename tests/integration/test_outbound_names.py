@@ -16,21 +16,34 @@ from worker.outbound.resolver import SystemResolver
 LOCAL = parse_networks("127.0.0.0/8,::1/128")
 
 
+#: flags of an answer: there is no such name, or what is known of it follows
+NO_SUCH_NAME, KNOWN = b"\x81\x83", b"\x81\x80"
+#: of the name in the question, for an hour: 127.0.0.9
+ADDRESS = b"\xc0\x0c\0\1\0\1" + (3600).to_bytes(4, "big") + b"\0\4" + bytes([127, 0, 0, 9])
+
+
 class NameServer(asyncio.DatagramProtocol):
-    """Answers that there is no such name for names that begin so; says nothing of others."""
+    """Answers that there is no such name for names that begin so; says nothing of others.
+
+    Of those that begin with ``late`` it knows an IPv4 address once there is one.
+    """
 
     def __init__(self):
         self.asked = 0
+        self.has_address = False
 
     def connection_made(self, transport):
         self.transport = transport
 
     def datagram_received(self, data, addr):
         self.asked += 1
-        if data[13:].startswith(b"unknown"):
-            self.transport.sendto(
-                data[:2] + b"\x81\x83" + data[4:6] + bytes(6) + data[12:].partition(b"\0\0\x29")[0], addr
-            )
+        question = data[12:].partition(b"\0\0\x29")[0]
+        if question[1:].startswith(b"unknown"):
+            self.transport.sendto(data[:2] + NO_SUCH_NAME + data[4:6] + bytes(6) + question, addr)
+        if question[1:].startswith(b"late"):
+            found = ADDRESS if self.has_address and question.endswith(b"\0\1\0\1") else b""
+            counts = data[4:6] + bytes([0, bool(found)]) + bytes(4)
+            self.transport.sendto(data[:2] + KNOWN + counts + question + found, addr)
 
 
 @asynccontextmanager
@@ -78,6 +91,17 @@ async def test_a_name_that_is_nowhere_is_told_from_a_server_that_is_silent():
         with pytest.raises(socket.gaierror):
             await resolver("a" * 70 + ".example.com", 443)
     assert unknown.value.errno == socket.EAI_NONAME
+
+
+async def test_a_name_that_had_no_address_is_found_as_soon_as_it_has_one():
+    async with name_server() as (server, resolver):
+        with pytest.raises(socket.gaierror):
+            await resolver("late.example.com", 443)
+        server.has_address = True
+        assert await resolver("late.example.com", 443) == ["127.0.0.9"]
+        asked = server.asked
+        assert await resolver("late.example.com", 443) == ["127.0.0.9"]
+        assert server.asked == asked, "what has an address is known for as long as its owner says"
 
 
 @pytest.mark.parametrize("host", ["0177.0.0.2", "127.2", "2130706433", "0x7f.1", "1.2.3.4.5"])

@@ -1,13 +1,18 @@
 """A connection below HTTP, on both loops: what it says of a peer that is late, gone or takes nothing."""
 
 import asyncio
+import random
 import socket
+import ssl
 import time
 
 import pytest
 import uvloop
+from cryptography import x509
 
+from tests.integration.test_callback_attempts import certificate
 from tests.slow_peer import bytes_taken_late, standing_still
+from worker.connections.dial import shake_hands
 from worker.connections.wire import Wire
 
 
@@ -100,5 +105,74 @@ def test_what_is_given_up_is_taken_back_from_the_system(run):
             wire.write(bytes(300_000))
             wire.give_up()
             assert await bytes_taken_late(listener) < 300_000
+
+    run(steps())
+
+
+NAME = "peer.example.com"
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    """Make both sides of a handshake: whoever listens as `NAME`, and whoever believes it."""
+    file = tmp_path_factory.mktemp("tls") / "peer.pem"
+    file.write_bytes(certificate(names=[x509.DNSName(NAME)]))
+    listener_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    listener_side.load_cert_chain(file)
+    return listener_side, ssl.create_default_context(cafile=str(file))
+
+
+async def wire_and_tls_peer(tls):
+    """Open a connection over TLS whose other side is a socket of this test's, that waits for nobody in its thread."""
+    listener_side, trusting = tls
+    wire, peer = await wire_and_peer()
+    shaking = asyncio.create_task(asyncio.to_thread(listener_side.wrap_socket, peer, server_side=True))
+    await shake_hands(wire, trusting, NAME, timeout_s=None)
+    return wire, await shaking
+
+
+async def read_to_the_end(wire, *, turns):
+    """Read it all, and let the loop turn in between, so that more comes than anybody has asked for."""
+    pieces = []
+    while piece := await wire.read(within_s=None):
+        pieces.append(piece)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    return b"".join(pieces)
+
+
+def send_and_hang_up(peer, records):
+    """Send records and close without TLS's own goodbye, as many servers do."""
+    with peer:
+        for record in records:
+            peer.sendall(record)
+
+
+def test_records_that_come_together_are_read_one_behind_the_other(run, tls):
+    async def steps():
+        wire, peer = await wire_and_tls_peer(tls)
+        records = [random.randbytes(size) for size in (30, 1, 5_000, 40, 20_000, 7)]
+        with peer:
+            for record in records:
+                peer.sendall(record)
+            came = b""
+            while len(came) < sum(map(len, records)):
+                came += await wire.read(within_s=None)
+            assert came == b"".join(records)
+            wire.close()
+
+    run(steps())
+
+
+@pytest.mark.parametrize("turns", [0, 1, 5])
+@pytest.mark.parametrize("size", [1_000, 16_384, 100_000, 3_000_000])
+def test_a_peer_that_hangs_up_without_tls_s_goodbye_costs_nothing_of_what_it_said(run, tls, size, turns):
+    async def steps():
+        wire, peer = await wire_and_tls_peer(tls)
+        said = random.randbytes(size)
+        sending = asyncio.create_task(asyncio.to_thread(send_and_hang_up, peer, [said]))
+        assert await read_to_the_end(wire, turns=turns) == said
+        await sending
+        wire.close()
 
     run(steps())

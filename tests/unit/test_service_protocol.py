@@ -1,7 +1,9 @@
 """How an answer goes out: its head with its body, in one call of the system, and never later than the loop's turn."""
 
 import asyncio
+import gc
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -316,3 +318,23 @@ async def test_an_idle_connection_holds_on_to_nothing_that_it_was_sent():
     await turn_until(lambda: protocol.cycle.response_complete)
     assert sys.getrefcount(sent) == before
     protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("end", [None, ConnectionResetError()], ids=["closed", "reset"])
+async def test_a_connection_that_is_over_is_forgotten_however_it_ended(end: Exception | None):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    known = await served_and_over(app, end)
+    gc.collect()
+    assert known() is None
+
+
+async def served_and_over(app: Callable[..., Any], end: Exception | None) -> weakref.ref[LimitedProtocol]:
+    protocol, _ = connected(app)
+    protocol.data_received(ASK)
+    await turn_until(lambda: protocol.cycle.response_complete)
+    protocol.connection_lost(end)
+    await asyncio.sleep(0)
+    return weakref.ref(protocol)

@@ -1,4 +1,5 @@
-"""One TCP or TLS connection below the HTTP parser, which holds no more of what comes in than two pieces.
+"""One TCP or TLS connection below the HTTP parser, which holds no more of what comes in than two pieces, over TLS than what the
+loop's own layer for that takes from the system at a time (256 KiB), twice.
 
 `dial` opens it, a `http11` reads and writes it. It knows no HTTP and no time limits.
 """
@@ -8,7 +9,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 #: what is taken from the system at a time; whoever sends more waits until it was read
 PIECE_BYTES = 16_384
@@ -23,7 +24,9 @@ class Wire(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         #: what is below TLS, too
         self._lowest: asyncio.Transport | None = None
-        self._space = bytearray(PIECE_BYTES)
+        self._space = memoryview(bytearray(PIECE_BYTES))
+        #: where the next piece is put, which is there unless more is waiting
+        self._room = self._space
         self._unread = bytearray()
         self._paused = False
         self._ended = False
@@ -45,8 +48,9 @@ class Wire(asyncio.BufferedProtocol):
         return self._transport
 
     def go_on_over(self, transport: asyncio.Transport) -> None:
-        """Read and write over another transport from now on: the handshake is done."""
+        """Read and write over another transport, TLS's, from now on: the handshake is done."""
         self._transport = transport
+        cast("Any", transport).set_read_buffer_limits(high=PIECE_BYTES)  # no protocol of asyncio's types has it
 
     async def read(self, *, within_s: float | None) -> bytes:
         """Wait for the next piece, b"" at the end. Raises OSError, TimeoutError."""
@@ -103,11 +107,18 @@ class Wire(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = self._lowest = cast("asyncio.Transport", transport)  # uvloop's is none by name
 
-    def get_buffer(self, _sizehint: int) -> bytearray:
-        return self._space
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Give room for a piece, and over TLS for all that is waiting there, which `sizehint` tells of, with a record half read.
+
+        Where the other side hangs up without TLS's goodbye, that is read once more, and what finds no room is dropped. A view,
+        since asyncio writes behind the first record into a slice (cpython 156275).
+        """
+        self._room = memoryview(bytearray(sizehint + PIECE_BYTES)) if sizehint > 0 else self._space
+        return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._unread += self._space[:nbytes]
+        self._unread += self._room[:nbytes]
+        self._room = self._space
         if len(self._unread) >= PIECE_BYTES:
             self._pause()
         self._wake()

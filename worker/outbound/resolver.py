@@ -37,16 +37,26 @@ class SystemResolver:
     async def __call__(self, host: str, port: int) -> list[str]:
         if _ENDS_IN_A_NUMBER.fullmatch(host):
             raise ValueError("an address in a spelling that nobody agrees about is no name")
-        self._channel = self._channel or aiodns.DNSResolver(
+        channel = self._channel = self._channel or aiodns.DNSResolver(
             self._name_servers or None, timeout=_TIMEOUT_S, tries=_TRIES
         )
         try:
-            found = await self._channel.getaddrinfo(host, port=port, type=socket.SOCK_STREAM)
+            found = await channel.getaddrinfo(host, port=port, type=socket.SOCK_STREAM)
         except aiodns.error.DNSError as unknown:
             socket.socket().close()  # raises where this process may open none: then nobody was asked for the name
             code, words = unknown.args
+            if code == aiodns.error.ARES_ENODATA:
+                self._forget(channel)
             raise socket.gaierror(socket.EAI_NONAME if code in _NO_SUCH_NAME else socket.EAI_AGAIN, words) from unknown
         return [_text(node.addr[0]) for node in found.nodes]
+
+    def _forget(self, channel: aiodns.DNSResolver) -> None:
+        """Ask anew from now on: that a name has no address c-ares keeps for an hour, whatever its owner says (c-ares 1293).
+
+        Whoever still asks by this channel holds it.
+        """
+        if self._channel is channel:
+            self._channel = None
 
     async def aclose(self) -> None:
         """Give up what is still asked."""

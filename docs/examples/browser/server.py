@@ -142,7 +142,7 @@ async def events(request: Visit, job_id: FromPath[str]) -> Response[Any]:
     upstream = await _open(f"/v1/jobs/{job_id}/events", asked)
     if upstream.status_code == httpx.codes.NO_CONTENT:  # it has seen the end: 204 has a browser stop coming back
         return Response(None, status_code=204)
-    unbuffered = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # by browsers, and by nginx
+    unbuffered = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}  # by whoever relays it
     return Stream(_relayed(upstream), media_type="text/event-stream", headers=unbuffered)
 
 
