@@ -20,7 +20,8 @@ from core.model import transitions
 from core.model.job import Job, Render, Stage, Status
 from core.model.session import Session
 from core.storage import FileMissing
-from tests.s3_fixture import BUCKET, Unread, access_to, s3
+from core.store.leases import LeaseLost
+from tests.s3_fixture import BUCKET, Stalled, Unread, access_to, s3
 from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -28,8 +29,10 @@ from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.films.download import KeptFilm, fetch_film
 from worker.jobs.execution import JobExecution
-from worker.jobs.runner import _next_result
+from worker.jobs.runner import _commit, _next_result
+from worker.jobs.step_result import StepResult
 from worker.jobs.steps.store import store
+from worker.maintenance.sweeper import remove_old
 from worker.outbound.client import FILMS_PER_TENANT, MEDIA_AT_ONCE
 
 __all__ = ["core", "s3"]
@@ -146,9 +149,51 @@ async def test_a_film_that_the_storage_does_not_show_is_left_in_none_of_the_plac
         ):
             assert (await stepped(execution, 2)).stage is Stage.STORING
     assert (len(backend.calls("/o.mp4")), before.asked.is_set()) == (2, True)
+    assert await is_empty_in_s3(s3, "unshown/")
+
+
+async def test_who_stops_while_a_film_is_written_leaves_none_that_comes_later(
+    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.says("/o.mp4", film(movie))
+    before = Stalled(s3)
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with (
+            context_over(core, f"s3://{BUCKET}/stopped", backend=backend.url) as context,
+            rendered(core, context, backend.url + "/o.mp4") as execution,
+        ):
+            storing = asyncio.create_task(store(execution))
+            await asyncio.wait_for(before.asked.wait(), PATIENCE_S)
+            storing.cancel()
+            before.gate.set()
+            await asyncio.wait([storing])
+    assert (storing.cancelled(), await is_empty_in_s3(s3, "stopped/")) == (True, True)
+
+
+async def is_empty_in_s3(s3: str, prefix: str) -> bool:
     async with httpx.AsyncClient(trust_env=False) as anybody:
-        listed = await anybody.get(f"{s3}/{BUCKET}", params={"list-type": "2", "prefix": "unshown/"})
-    assert (listed.status_code, "<Key>" in listed.text) == (200, False)
+        listed = await anybody.get(f"{s3}/{BUCKET}", params={"list-type": "2", "prefix": prefix})
+    return listed.status_code == 200 and "<Key>" not in listed.text
+
+
+async def test_a_film_that_comes_to_a_worker_whose_job_was_ended_and_deleted_meanwhile_is_left_nowhere(
+    core, context, backend, movie, tmp_path
+):
+    """As to one that was frozen: who deleted the job has looked for its files, and nobody else does."""
+    backend.says("/o.mp4", film(movie))
+    async with rendered(core, context, backend.url + "/o.mp4") as execution:
+        before, ready = await core.read(execution.job), execution.job
+        late = StepResult(await stepped(execution))
+        execution.job = await core.jobs.commit(before, ready, owner=execution.lease.owner)
+        ended = transitions.failed(execution.job, now_ms=core.clock.now_ms(), code=Code.DEADLINE_EXCEEDED)
+        deleted = await core.jobs.commit(execution.job, ended, owner=execution.lease.owner)
+        await context.job_removal.remove(deleted)
+        assert await stored(context, late.job) == movie
+        with pytest.raises(LeaseLost):
+            await _commit(execution, late)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 async def test_a_film_is_fetched_again_once_the_storage_takes_it(core, context, backend, movie, tmp_path):
@@ -383,7 +428,11 @@ async def test_what_is_no_film_is_fetched_anew_then_rendered_anew_and_then_told(
 async def passing_on(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
     """A worker that keeps no films."""
     async with context_over(core, tmp_path, backend=backend.url) as context:
-        yield replace(context, settings=context.settings.model_copy(update={"keep_outputs": False}))
+        yield keeping_none(context)
+
+
+def keeping_none(context: WorkerContext) -> WorkerContext:
+    return replace(context, settings=context.settings.model_copy(update={"keep_outputs": False}))
 
 
 async def test_where_films_are_not_kept_they_are_looked_at_and_their_link_is_told_whole(
@@ -396,6 +445,25 @@ async def test_where_films_are_not_kept_they_are_looked_at_and_their_link_is_tol
     assert (job.output.path, job.output.backend_url) == (None, backend.url + "/o.mp4")
     assert (job.output.size_bytes, job.output.width) == (len(movie), 160)
     assert len(backend.calls("/o.mp4")) == 2
+
+
+async def test_where_films_are_not_kept_one_that_cannot_be_deleted_goes_later_and_is_not_fetched_again(
+    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.says("/o.mp4", film(movie))
+    before = Unread(s3, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", at=f"POST /{BUCKET}?delete".encode())
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with context_over(core, f"s3://{BUCKET}/passed", backend=backend.url) as context:
+            job, _ = await ended(core, keeping_none(context), backend.url + "/o.mp4")
+    assert (job.status, len(backend.calls("/o.mp4")), before.asked.is_set()) == (Status.SUCCEEDED, 1, True)
+    assert not await is_empty_in_s3(s3, "passed/")
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    async with context_over(core, f"s3://{BUCKET}/passed") as context:
+        await remove_old(context)
+    assert await is_empty_in_s3(s3, "passed/")
 
 
 async def test_where_films_are_not_kept_a_link_with_other_letters_can_stand_in_a_header(
@@ -420,6 +488,16 @@ async def test_where_films_are_not_kept_one_that_only_the_token_opens_is(core, p
     backend.says("/o.mp4", REFUSED, film(movie))
     job, kept = await ended(core, passing_on, "/o.mp4")
     assert kept == movie
+    assert job.output is not None
+    assert job.output.backend_url is None
+
+
+@pytest.mark.parametrize("token", ["nmv_usr_a", "%6Emv%5Fusr_a"])
+async def test_where_films_are_not_kept_one_whose_link_holds_the_token_is(core, passing_on, backend, movie, token):
+    """Whoever has that link has our credits."""
+    backend.says("/o.mp4", film(movie))
+    job, kept = await ended(core, passing_on, f"/o.mp4?token={token}")
+    assert (job.status, kept) == (Status.SUCCEEDED, movie)
     assert job.output is not None
     assert job.output.backend_url is None
 

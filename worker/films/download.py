@@ -6,18 +6,20 @@ behind the guard for addresses that strangers named. Nothing that is no film is 
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from urllib.parse import unquote
 
 import msgspec
 
 from core.errors import Permanent
+from core.job_files import discard_file
 from core.media.film_header.facts import FilmFacts, NotAFilm
 from core.model.job import Job, Render
-from core.storage import StorageDown
 from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault
+from worker.backend.redact import TOKEN
 from worker.backend.transport import Redirected
 from worker.context import WorkerContext
 from worker.films.check import TELLING_BYTES, Expected, check_film, check_head
@@ -31,7 +33,7 @@ _LARGEST_FILM_BYTES = 50_000_000_000
 class KeptFilm(msgspec.Struct, frozen=True):
     size_bytes: int
     facts: FilmFacts
-    #: its link gave it to us without a token, as it gives it to anybody
+    #: its link gave it to us without a token, as it gives it to anybody, and holds none itself
     public: bool = False
 
 
@@ -118,7 +120,7 @@ class _Fetch:
         if show and wants_token and self._credentials and self._context.backend.is_own(url):
             with_it = await self._keep(_open(self._context, url, self._credentials))
             return msgspec.structs.replace(with_it, token_tried=True) if isinstance(with_it, NoFilm) else with_it
-        return msgspec.structs.replace(found, public=True) if isinstance(found, KeptFilm) else found
+        return msgspec.structs.replace(found, public=not _holds_token(url)) if isinstance(found, KeptFilm) else found
 
     async def by_download(self, credentials: Credentials, render_ids: tuple[str, ...]) -> KeptFilm | NoFilm:
         """Fetch it by the download call, by the first of the render's ids that is known."""
@@ -128,9 +130,7 @@ class _Fetch:
         """Write what comes to storage, and look at it."""
         try:
             async with opening as download:
-                film = _beginning_like_one(_whole(download), self._expected.format)
-                size_bytes = await self._context.storage.write(self._path, film)
-            return KeptFilm(size_bytes, await self._check(size_bytes))
+                return await self._write(_beginning_like_one(_whole(download), self._expected.format))
         except BackendFault as fault:
             return _told_of_fault(fault)
         except Permanent as refused:
@@ -138,18 +138,23 @@ class _Fetch:
         except NotAFilm as bad:
             return NoFilm(f"The file that came {bad.reason}.")
 
-    async def _check(self, size_bytes: int) -> FilmFacts:
-        """Look at what was written. What is no film goes, and what nobody could look at: each try has a place of its own.
+    async def _write(self, film: AsyncIterator[bytes]) -> KeptFilm:
+        """Write a film and look at it. What is none goes, and what broke off, wherever: each try has a place of its own.
 
-        Raises NotAFilm, and StorageDown.
+        Raises NotAFilm, StorageDown, and what `film` raises.
         """
-        storage = self._context.storage
+        context = self._context
         try:
-            return await check_film(partial(storage.piece, self._path), size_bytes, self._expected)
+            size_bytes = await context.storage.write(self._path, film)
+            facts = await check_film(partial(context.storage.piece, self._path), size_bytes, self._expected)
         except BaseException:
-            with suppress(StorageDown):  # then it goes with its job
-                await storage.delete(self._path)
+            await discard_file(context.storage, context.uploads, self._path)
             raise
+        return KeptFilm(size_bytes, facts)
+
+
+def _holds_token(url: str) -> bool:
+    return TOKEN.search(unquote(url)) is not None
 
 
 def _told_of_fault(fault: BackendFault) -> NoFilm:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 
 from core.errors import Code, Permanent, Temporary
+from core.job_files import discard_file
 from core.logs import bind, get_logger, trace_id_of
 from core.model import transitions
 from core.model.job import Job, Stage, Status
@@ -80,8 +81,26 @@ async def _advance(execution: JobExecution, claim: Claim) -> None:
             if context.leases.stopping:
                 return await _let_go(execution)
             if result := await _next_result(execution):
-                await execution.commit(result)
+                await _commit(execution, result)
     return None
+
+
+async def _commit(execution: JobExecution, result: StepResult) -> None:
+    """Write what a step has brought. A film that no record will name goes: its job may be deleted, and with it what leads to it."""
+    try:
+        await execution.commit(result)
+    except (LeaseLost, asyncio.CancelledError):
+        if result.job.output and result.job.output.path:
+            with suppress(*STORE_DOWN, Unreadable):
+                await _discard_unless_named(execution.context, result.job.id, result.job.output.path)
+        raise
+
+
+async def _discard_unless_named(context: WorkerContext, job_id: str, path: str) -> None:
+    """Delete a film, unless its job is not over, or has ended with this one."""
+    job = await context.jobs.load(job_id)
+    if job is None or (job.ended and (job.output is None or job.output.path != path)):
+        await discard_file(context.storage, context.uploads, path)
 
 
 async def _let_go(execution: JobExecution) -> None:
