@@ -550,6 +550,15 @@ async def test_a_film_whose_host_fails_for_good_is_rendered_anew_and_then_told(c
     assert (len(backend.calls("render")), len(backend.calls("/o.mp4"))) == (1, 30)
 
 
+async def test_a_film_that_is_on_its_way_when_its_job_is_canceled_is_not_begun_anew(core, context, backend, movie):
+    backend.says("/o.mp4", film(movie))
+    async with rendered(core, context, "/o.mp4") as execution:
+        backend.meanwhile["/o.mp4"] = execution.lease.cancel_asked.set
+        job = await stepped(execution)
+        assert (job.status, await stored(context, job)) == (Status.SUCCEEDED, movie)
+    assert len(backend.calls("/o.mp4")) == 1
+
+
 async def test_who_has_canceled_does_not_wait_for_another_film(core, context, backend):
     backend.says("/o.mp4", page())
     async with rendered(core, context, "/o.mp4") as execution:

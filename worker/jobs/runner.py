@@ -193,12 +193,12 @@ def _require_session(execution: JobExecution) -> None:
 
 
 async def _run_step(execution: JobExecution) -> StepResult | None:
-    """Run the step that the record names, until the job's deadline or its caller's cancel."""
-    step = step_of(execution.job)
+    """Run the step that the record names, until the job's deadline or its caller's cancel; who cancels gets a film that is there."""
+    job, step = execution.job, step_of(execution.job)
     deadline = asyncio.timeout(max(0.0, (execution.job.deadline_ms - execution.now_ms) / 1000))
     try:
         async with deadline:
-            if execution.job.status is Status.CANCELING:
+            if job.status is Status.CANCELING or job.stage is Stage.STORING:
                 return await step(execution)
             return await execution.unless_canceled(step(execution))
     except TimeoutError:
