@@ -530,9 +530,9 @@ async def test_a_render_that_cannot_be_taken_back_at_its_job_s_end_is_followed(c
     assert orphan.ids == rendering(asked).ids
 
 
-@pytest.mark.parametrize("refusal", [UNKNOWN, BLOCKED])
+@pytest.mark.parametrize("refusal", [UNKNOWN, BLOCKED, FIREWALL])
 async def test_a_left_render_that_stays_unknown_is_forgotten_soon(core, context, backend, refusal):
-    """As of a plan without exports, where everything about a render may be answered so."""
+    """As of a plan or a token without exports, where everything about a render may be answered so."""
     backend.says("cancel", refusal)
     backend.says("status", refusal)
     await left_orphan(core, context)
