@@ -23,7 +23,7 @@ from worker.backend.redact import TOKEN
 from worker.backend.transport import Redirected
 from worker.context import WorkerContext
 from worker.films.check import TELLING_BYTES, Expected, check_film, check_head
-from worker.outbound.download import MediaAway, fetch_media
+from worker.outbound.download import FILM_LIMITS, MediaAway, fetch_media
 
 _MOST_HOPS = 5
 #: nobody's film is this large; without an end a broken server would fill our storage
@@ -236,7 +236,8 @@ async def _follow(context: WorkerContext, held: AsyncExitStack, url: str, creden
     """Go where redirects lead, at the backend's host here, and from the first other one on behind the guard."""
     for _ in range(_MOST_HOPS + 1):
         if not context.backend.is_own(url):
-            fetched = await held.enter_async_context(fetch_media(context.outbound, url, max_bytes=_LARGEST_FILM_BYTES))
+            opening = fetch_media(context.outbound, url, max_bytes=_LARGEST_FILM_BYTES, limits=FILM_LIMITS)
+            fetched = await held.enter_async_context(opening)
             return Download(fetched.size_bytes, fetched.chunks)
         try:
             return await held.enter_async_context(context.backend.open_output(url, credentials))
