@@ -39,6 +39,7 @@ __all__ = ["core", "s3"]
 
 GONE = said({"code": 404, "message": "render not found"}, 404)
 REFUSED = said({"code": 401, "message": "a bearer token is required"}, 401)
+REFUSED_BY_CODE = said({"code": 1001, "message": "a bearer token is required"})
 EXPIRED = Answer(b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", 403, "application/xml")
 TOKEN = "Bearer nmv_usr_a"
 
@@ -301,7 +302,7 @@ async def test_a_film_on_another_host_waits_for_no_places_of_callers_media_nor_o
     assert fetched[1] == movie
 
 
-@pytest.mark.parametrize("refusal", [REFUSED, EXPIRED])
+@pytest.mark.parametrize("refusal", [REFUSED, REFUSED_BY_CODE, EXPIRED])
 async def test_the_token_is_tried_at_the_backends_own_host_where_the_link_refuses(
     core, context, backend, movie, refusal
 ):
@@ -323,6 +324,14 @@ async def test_the_token_is_tried_again_at_the_last_link(core, context, backend,
     backend.says("status", stale, stale, done("/o.mp4"))
     assert (await ended(core, context, "/stale.mp4"))[1] == movie
     assert [asked.token for asked in backend.calls("/stale.mp4")] == [None, TOKEN, None, None]
+
+
+async def test_the_token_is_tried_at_last_at_a_link_that_leads_others_to_a_page(core, context, backend, movie):
+    """As to one where people log in."""
+    backend.says("/o.mp4", *[moved("/login")] * 4, film(movie))
+    backend.says("/login", page())
+    assert (await ended(core, context, "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None, None, None, None, TOKEN]
 
 
 async def test_another_host_that_refuses_never_sees_the_token(core, context, backend):

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from typing import Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -30,6 +31,10 @@ _MOST_HOPS = 5
 _LARGEST_FILM_BYTES = 50_000_000_000
 
 
+#: when a link sees the token that has refused who showed none
+Show = Literal["never", "where it is asked for", "also for a page"]
+
+
 class KeptFilm(msgspec.Struct, frozen=True):
     size_bytes: int
     facts: FilmFacts
@@ -45,6 +50,8 @@ class NoFilm(msgspec.Struct, frozen=True):
     may_pass: bool = False
     #: it may be given to whoever shows a token
     wants_token: bool = False
+    #: a web page came, perhaps one where people log in
+    is_page: bool = False
     #: nobody was asked: this process leaves the backend alone for now
     unasked: bool = False
     #: the token was shown at its link, in vain
@@ -57,7 +64,7 @@ async def fetch_film(
     """Write a job's film to `path` in our storage, once its tenant has a place for it.
 
     `last`: its link is not tried again, so all is tried now. The token is shown at a link that refuses once, and once more
-    at the last, which may be another link.
+    at the last, which may be another link, also where that leads to a page.
     """
     assert job.render is not None
     fetch = _Fetch(context, credentials, path, _expected(job.render, job.output_ask.format))
@@ -68,7 +75,8 @@ async def fetch_film(
 async def _fetched(
     fetch: "_Fetch", credentials: Credentials | None, render: Render, *, last: bool
 ) -> KeptFilm | NoFilm:
-    found = await fetch.by_link(render.url, show=last or not render.token_tried) if render.url else _NO_LINK
+    show: Show = "also for a page" if last else "never" if render.token_tried else "where it is asked for"
+    found = await fetch.by_link(render.url, show=show) if render.url else _NO_LINK
     if isinstance(found, NoFilm) and credentials:
         return _weightier(found, await fetch.by_download(credentials, render.ids))
     return found
@@ -112,12 +120,11 @@ class _Fetch:
         self._path = path
         self._expected = expected
 
-    async def by_link(self, link: str, *, show: bool) -> KeptFilm | NoFilm:
-        """Fetch it as anybody may; `show`: where that is refused, show the token to the backend's own host."""
+    async def by_link(self, link: str, *, show: Show) -> KeptFilm | NoFilm:
+        """Fetch it as anybody may; where that is refused, `show` the token to the backend's own host."""
         url = self._context.backend.absolute(link)
         found = await self._keep(_open(self._context, url, None))
-        wants_token = isinstance(found, NoFilm) and found.wants_token
-        if show and wants_token and self._credentials and self._context.backend.is_own(url):
+        if _is_to_show(show, found) and self._credentials and self._context.backend.is_own(url):
             with_it = await self._keep(_open(self._context, url, self._credentials))
             return msgspec.structs.replace(with_it, token_tried=True) if isinstance(with_it, NoFilm) else with_it
         return msgspec.structs.replace(found, public=not _holds_token(url)) if isinstance(found, KeptFilm) else found
@@ -136,7 +143,7 @@ class _Fetch:
         except Permanent as refused:
             return NoFilm(refused.detail, may_pass=isinstance(refused, MediaAway))
         except NotAFilm as bad:
-            return NoFilm(f"The file that came {bad.reason}.")
+            return NoFilm(f"The file that came {bad.reason}.", is_page=bad.is_page)
 
     async def _write(self, film: AsyncIterator[bytes]) -> KeptFilm:
         """Write a film and look at it. What is none goes, and what broke off, wherever: each try has a place of its own.
@@ -153,13 +160,23 @@ class _Fetch:
         return KeptFilm(size_bytes, facts)
 
 
+def _is_to_show(show: Show, found: KeptFilm | NoFilm) -> bool:
+    if isinstance(found, KeptFilm) or show == "never":
+        return False
+    return found.wants_token or (found.is_page and show == "also for a page")
+
+
 def _holds_token(url: str) -> bool:
     return TOKEN.search(unquote(url)) is not None
 
 
+#: what a link may say, also with HTTP 200, to who shows no token
+_WANT_TOKEN = (Fault.TOKEN_REFUSED, Fault.SCOPE_MISSING)
+
+
 def _told_of_fault(fault: BackendFault) -> NoFilm:
     passing = fault.fault in PASSING and (fault.status is None or fault.status >= HTTPStatus.TOO_MANY_REQUESTS)
-    wants_token = fault.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    wants_token = fault.fault in _WANT_TOKEN or fault.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     words = f"its host answered {fault.status}" if fault.status else fault.detail or str(fault.fault)
     unasked = fault.fault is Fault.HELD_BACK
     return NoFilm(
