@@ -135,12 +135,13 @@ async def test_a_process_brings_so_many_films_at_a_time_and_one_tenants_leave_pl
     assert isinstance(await waits, KeptFilm)
 
 
+@pytest.mark.parametrize("refusal", [b"403 Forbidden", b"404 Not Found"])
 async def test_a_film_that_the_storage_does_not_show_is_left_in_none_of_the_places_that_it_was_brought_to(
-    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch
+    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch, *, refusal: bytes
 ) -> None:
     """Each try has another one: they would lie there, each as large as the film, until the job is removed."""
     backend.says("/o.mp4", film(movie))
-    before = Unread(s3, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    before = Unread(s3, b"HTTP/1.1 " + refusal + b"\r\nContent-Length: 0\r\n\r\n")
     async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
         for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
             monkeypatch.setenv(name, value)
@@ -148,8 +149,8 @@ async def test_a_film_that_the_storage_does_not_show_is_left_in_none_of_the_plac
             context_over(core, f"s3://{BUCKET}/unshown", backend=backend.url) as context,
             rendered(core, context, backend.url + "/o.mp4") as execution,
         ):
-            assert (await stepped(execution, 2)).stage is Stage.STORING
-    assert (len(backend.calls("/o.mp4")), before.asked.is_set()) == (2, True)
+            assert (await stepped(execution, 7)).stage is Stage.STORING
+    assert (len(backend.calls("/o.mp4")), before.asked.is_set()) == (7, True)
     assert await is_empty_in_s3(s3, "unshown/")
 
 

@@ -18,6 +18,7 @@ from core.errors import Permanent
 from core.job_files import discard_file
 from core.media.film_header.facts import FilmFacts, NotAFilm
 from core.model.job import Job, Render
+from core.storage import FileMissing, StorageDown
 from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.redact import TOKEN
@@ -153,11 +154,17 @@ class _Fetch:
         context = self._context
         try:
             size_bytes = await context.storage.write(self._path, film)
-            facts = await check_film(partial(context.storage.piece, self._path), size_bytes, self._expected)
+            facts = await self._check(size_bytes)
         except BaseException:
             await discard_file(context.storage, context.uploads, self._path)
             raise
         return KeptFilm(size_bytes, facts)
+
+    async def _check(self, size_bytes: int) -> FilmFacts:
+        try:
+            return await check_film(partial(self._context.storage.piece, self._path), size_bytes, self._expected)
+        except FileMissing:
+            raise StorageDown("what was written is not there") from None
 
 
 def _is_to_show(show: Show, found: KeptFilm | NoFilm) -> bool:
