@@ -4,10 +4,13 @@ They lie in folders that are named by the job's id, so that what a worker left t
 found without one.
 """
 
+from contextlib import suppress
 from secrets import token_hex
 
 from core.model.job import Job
-from core.storage import Storage
+from core.storage import Storage, StorageDown
+from core.store.redis.client import STORE_DOWN
+from core.store.uploads import Uploads
 
 
 def new_film_path(job: Job) -> str:
@@ -21,6 +24,15 @@ def new_film_path(job: Job) -> str:
 def new_fetched_path(job: Job) -> str:
     """Name a place for a file while a job brings it by its bytes, where nobody else writes: ``fetched/job_…/5f1d0c7e``."""
     return f"{_fetched_folder(job)}/{token_hex(4)}"
+
+
+async def discard_file(storage: Storage, uploads: Uploads, path: str) -> None:
+    """Delete a file of a job that its record will not name, at once or when the storage answers; at the latest it goes with its job."""
+    try:
+        await storage.delete(path)
+    except StorageDown:
+        with suppress(*STORE_DOWN):
+            await uploads.delete_later(path)
 
 
 async def delete_job_files(storage: Storage, job: Job) -> None:

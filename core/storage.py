@@ -111,8 +111,17 @@ class Storage:
             size_bytes = _hand_on_first(first, await anext(pieces, b""))
             if size_bytes >= PART_BYTES:
                 return size_bytes + await self._write_rest_in_parts(path, first, pieces)
-            await self._put(path, first.get_nowait() or b"")
+            await self._put_whole(path, first.get_nowait() or b"")
             return size_bytes
+
+    async def _put_whole(self, path: str, content: bytes) -> None:
+        """Write a file that is one part. Who is stopped meanwhile knows that none comes later, so that he can delete it."""
+        writing = asyncio.create_task(self._put(path, content))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await self._end_of(writing)
+            raise
 
     async def _write_rest_in_parts(self, path: str, handed_on: "_HandedOn", pieces: AsyncIterable[bytes]) -> int:
         """Write what is more than one part. Where it breaks off they are given up: S3 would keep them, unseen and at a price."""
@@ -144,6 +153,10 @@ class Storage:
         while not handed_on.empty():
             handed_on.get_nowait()
         handed_on.put_nowait(None)
+        await self._end_of(writing)
+
+    async def _end_of(self, writing: asyncio.Task[None]) -> None:
+        """Wait until nothing more is written, as far as the storage answers."""
         with suppress(_BrokenOff, StorageDown, TimeoutError):
             async with asyncio.timeout(self._answer_s):
                 await writing
@@ -205,9 +218,9 @@ class Storage:
     async def delete_folder(self, path: str) -> None:
         """Delete whatever is below a path, as far as we may see it; nothing there is fine. Raises StorageDown."""
         if self._folder:
-            with suppress(FileMissing):
-                async with self._in_our_words(path):
-                    await asyncio.to_thread(shutil.rmtree, self._folder / path)
+            await self._require_folder()
+            async with self._in_our_words(path):
+                await asyncio.to_thread(_delete_tree, self._folder / path)
             return
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             await obstore.delete_async(self._files, await self._listed(path))
@@ -288,6 +301,16 @@ def _taken_out(held: bytearray) -> bytes:
     piece = bytes(held)
     held.clear()
     return piece
+
+
+def _delete_tree(folder: Path) -> None:
+    """Delete a folder in which others may write, or delete, at this moment. Raises OSError where they go on."""
+    for _ in range(_WRITERS_AT_ONCE):
+        with suppress(FileNotFoundError):  # the folder; or a file in it, which is whole now, and is called otherwise
+            shutil.rmtree(folder)
+        if not folder.exists():
+            return
+    raise OSError
 
 
 def _delete_parts(file: Path) -> None:

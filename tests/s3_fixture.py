@@ -70,3 +70,27 @@ class Unread:
     async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while answer := await there.read(65_536):
             writer.write(answer)
+
+
+class Stalled:
+    """Lies before S3, and lets no part of a file through until its gate is open."""
+
+    def __init__(self, address: str) -> None:
+        self._address = httpx.URL(address)
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._address.host, self._address.port)
+        answers = asyncio.create_task(self._pass_on(there, writer))
+        with closing(writer), closing(back), suppress(ConnectionError):
+            while request := await reader.read(65_536):
+                if request.startswith(b"PUT "):
+                    self.asked.set()
+                    await self.gate.wait()
+                back.write(request)
+                await back.drain()
+        answers.cancel()
+
+    async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while answer := await there.read(65_536):
+            writer.write(answer)

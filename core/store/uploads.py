@@ -19,6 +19,9 @@ from core.store.redis.results import Nothing
 UPLOAD_LIFE_MS = 24 * 3600 * 1000
 
 
+#: in the place of an upload's id: nothing is to be looked at before a file goes
+_NO_UPLOAD = "-"
+
 #: which uploads are meant: those that are not in use any more, those that have not come, or whichever
 Only = Literal["due", "expected"] | None
 
@@ -33,7 +36,7 @@ class _Withdrawn(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where bytes of an upload could come to that no record tells of, and cannot any more."""
+    """Where bytes may be that no record tells of, and can come no more: an upload's, or what could not be deleted at once."""
 
     entry: str
     upload_id: str
@@ -67,6 +70,10 @@ class Uploads:
     async def announce_copy(self, copy: Upload) -> None:
         """Write down where an expected upload is copied to, before it is, so that a copy that nobody keeps is found."""
         await self._store.ask("ZADD", key("upload_urls"), self._clock.now_ms() + UPLOAD_LIFE_MS, _place(copy))
+
+    async def delete_later(self, path: str) -> None:
+        """Have a file deleted that no record tells of, since that cannot be done now."""
+        await self._store.ask("ZADD", key("upload_urls"), self._clock.now_ms(), f"{_NO_UPLOAD} {path}")
 
     async def keep(self, upload: Upload) -> int:
         """Remember a stored upload, from its `created_at_ms` on; returns the bytes that its tenant keeps now."""

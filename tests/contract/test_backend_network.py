@@ -506,6 +506,7 @@ async def test_a_link_without_a_host_is_the_backends() -> None:
     async with backend("https://api.example") as made:
         assert made.absolute("/files/out.mp4") == "https://api.example/files/out.mp4"
         assert made.absolute("https://cdn.example/out.mp4") == "https://cdn.example/out.mp4"
+        assert made.absolute("https://例え.jp/ф.mp4#é") == "https://xn--r8jz45g.jp/%D1%84.mp4#%C3%A9"
         assert made.absolute("http://[bad") == "http://[bad"
 
 

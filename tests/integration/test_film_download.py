@@ -20,7 +20,8 @@ from core.model import transitions
 from core.model.job import Job, Render, Stage, Status
 from core.model.session import Session
 from core.storage import FileMissing
-from tests.s3_fixture import BUCKET, Unread, access_to, s3
+from core.store.leases import LeaseLost
+from tests.s3_fixture import BUCKET, Stalled, Unread, access_to, s3
 from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
@@ -28,14 +29,17 @@ from tests.worker_fixture import context_over, in_hand, stepped
 from worker.context import WorkerContext
 from worker.films.download import KeptFilm, fetch_film
 from worker.jobs.execution import JobExecution
-from worker.jobs.runner import _next_result
+from worker.jobs.runner import _commit, _next_result
+from worker.jobs.step_result import StepResult
 from worker.jobs.steps.store import store
+from worker.maintenance.sweeper import remove_old
 from worker.outbound.client import FILMS_PER_TENANT, MEDIA_AT_ONCE
 
 __all__ = ["core", "s3"]
 
 GONE = said({"code": 404, "message": "render not found"}, 404)
 REFUSED = said({"code": 401, "message": "a bearer token is required"}, 401)
+REFUSED_BY_CODE = said({"code": 1001, "message": "a bearer token is required"})
 EXPIRED = Answer(b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", 403, "application/xml")
 TOKEN = "Bearer nmv_usr_a"
 
@@ -131,12 +135,13 @@ async def test_a_process_brings_so_many_films_at_a_time_and_one_tenants_leave_pl
     assert isinstance(await waits, KeptFilm)
 
 
+@pytest.mark.parametrize("refusal", [b"403 Forbidden", b"404 Not Found"])
 async def test_a_film_that_the_storage_does_not_show_is_left_in_none_of_the_places_that_it_was_brought_to(
-    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch
+    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch, *, refusal: bytes
 ) -> None:
     """Each try has another one: they would lie there, each as large as the film, until the job is removed."""
     backend.says("/o.mp4", film(movie))
-    before = Unread(s3, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    before = Unread(s3, b"HTTP/1.1 " + refusal + b"\r\nContent-Length: 0\r\n\r\n")
     async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
         for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
             monkeypatch.setenv(name, value)
@@ -144,11 +149,53 @@ async def test_a_film_that_the_storage_does_not_show_is_left_in_none_of_the_plac
             context_over(core, f"s3://{BUCKET}/unshown", backend=backend.url) as context,
             rendered(core, context, backend.url + "/o.mp4") as execution,
         ):
-            assert (await stepped(execution, 2)).stage is Stage.STORING
-    assert (len(backend.calls("/o.mp4")), before.asked.is_set()) == (2, True)
+            assert (await stepped(execution, 7)).stage is Stage.STORING
+    assert (len(backend.calls("/o.mp4")), before.asked.is_set()) == (7, True)
+    assert await is_empty_in_s3(s3, "unshown/")
+
+
+async def test_who_stops_while_a_film_is_written_leaves_none_that_comes_later(
+    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.says("/o.mp4", film(movie))
+    before = Stalled(s3)
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with (
+            context_over(core, f"s3://{BUCKET}/stopped", backend=backend.url) as context,
+            rendered(core, context, backend.url + "/o.mp4") as execution,
+        ):
+            storing = asyncio.create_task(store(execution))
+            await asyncio.wait_for(before.asked.wait(), PATIENCE_S)
+            storing.cancel()
+            before.gate.set()
+            await asyncio.wait([storing])
+    assert (storing.cancelled(), await is_empty_in_s3(s3, "stopped/")) == (True, True)
+
+
+async def is_empty_in_s3(s3: str, prefix: str) -> bool:
     async with httpx.AsyncClient(trust_env=False) as anybody:
-        listed = await anybody.get(f"{s3}/{BUCKET}", params={"list-type": "2", "prefix": "unshown/"})
-    assert (listed.status_code, "<Key>" in listed.text) == (200, False)
+        listed = await anybody.get(f"{s3}/{BUCKET}", params={"list-type": "2", "prefix": prefix})
+    return listed.status_code == 200 and "<Key>" not in listed.text
+
+
+async def test_a_film_that_comes_to_a_worker_whose_job_was_ended_and_deleted_meanwhile_is_left_nowhere(
+    core, context, backend, movie, tmp_path
+):
+    """As to one that was frozen: who deleted the job has looked for its files, and nobody else does."""
+    backend.says("/o.mp4", film(movie))
+    async with rendered(core, context, backend.url + "/o.mp4") as execution:
+        before, ready = await core.read(execution.job), execution.job
+        late = StepResult(await stepped(execution))
+        execution.job = await core.jobs.commit(before, ready, owner=execution.lease.owner)
+        ended = transitions.failed(execution.job, now_ms=core.clock.now_ms(), code=Code.DEADLINE_EXCEEDED)
+        deleted = await core.jobs.commit(execution.job, ended, owner=execution.lease.owner)
+        await context.job_removal.remove(deleted)
+        assert await stored(context, late.job) == movie
+        with pytest.raises(LeaseLost):
+            await _commit(execution, late)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 async def test_a_film_is_fetched_again_once_the_storage_takes_it(core, context, backend, movie, tmp_path):
@@ -256,7 +303,7 @@ async def test_a_film_on_another_host_waits_for_no_places_of_callers_media_nor_o
     assert fetched[1] == movie
 
 
-@pytest.mark.parametrize("refusal", [REFUSED, EXPIRED])
+@pytest.mark.parametrize("refusal", [REFUSED, REFUSED_BY_CODE, EXPIRED])
 async def test_the_token_is_tried_at_the_backends_own_host_where_the_link_refuses(
     core, context, backend, movie, refusal
 ):
@@ -278,6 +325,14 @@ async def test_the_token_is_tried_again_at_the_last_link(core, context, backend,
     backend.says("status", stale, stale, done("/o.mp4"))
     assert (await ended(core, context, "/stale.mp4"))[1] == movie
     assert [asked.token for asked in backend.calls("/stale.mp4")] == [None, TOKEN, None, None]
+
+
+async def test_the_token_is_tried_at_last_at_a_link_that_leads_others_to_a_page(core, context, backend, movie):
+    """As to one where people log in."""
+    backend.says("/o.mp4", *[moved("/login")] * 4, film(movie))
+    backend.says("/login", page())
+    assert (await ended(core, context, "/o.mp4"))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None, None, None, None, TOKEN]
 
 
 async def test_another_host_that_refuses_never_sees_the_token(core, context, backend):
@@ -383,7 +438,11 @@ async def test_what_is_no_film_is_fetched_anew_then_rendered_anew_and_then_told(
 async def passing_on(core: Core, backend: ScriptedBackend, tmp_path) -> AsyncIterator[WorkerContext]:
     """A worker that keeps no films."""
     async with context_over(core, tmp_path, backend=backend.url) as context:
-        yield replace(context, settings=context.settings.model_copy(update={"keep_outputs": False}))
+        yield keeping_none(context)
+
+
+def keeping_none(context: WorkerContext) -> WorkerContext:
+    return replace(context, settings=context.settings.model_copy(update={"keep_outputs": False}))
 
 
 async def test_where_films_are_not_kept_they_are_looked_at_and_their_link_is_told_whole(
@@ -396,6 +455,25 @@ async def test_where_films_are_not_kept_they_are_looked_at_and_their_link_is_tol
     assert (job.output.path, job.output.backend_url) == (None, backend.url + "/o.mp4")
     assert (job.output.size_bytes, job.output.width) == (len(movie), 160)
     assert len(backend.calls("/o.mp4")) == 2
+
+
+async def test_where_films_are_not_kept_one_that_cannot_be_deleted_goes_later_and_is_not_fetched_again(
+    core: Core, backend: ScriptedBackend, movie: bytes, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.says("/o.mp4", film(movie))
+    before = Unread(s3, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", at=f"POST /{BUCKET}?delete".encode())
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with context_over(core, f"s3://{BUCKET}/passed", backend=backend.url) as context:
+            job, _ = await ended(core, keeping_none(context), backend.url + "/o.mp4")
+    assert (job.status, len(backend.calls("/o.mp4")), before.asked.is_set()) == (Status.SUCCEEDED, 1, True)
+    assert not await is_empty_in_s3(s3, "passed/")
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    async with context_over(core, f"s3://{BUCKET}/passed") as context:
+        await remove_old(context)
+    assert await is_empty_in_s3(s3, "passed/")
 
 
 async def test_where_films_are_not_kept_a_link_with_other_letters_can_stand_in_a_header(
@@ -420,6 +498,16 @@ async def test_where_films_are_not_kept_one_that_only_the_token_opens_is(core, p
     backend.says("/o.mp4", REFUSED, film(movie))
     job, kept = await ended(core, passing_on, "/o.mp4")
     assert kept == movie
+    assert job.output is not None
+    assert job.output.backend_url is None
+
+
+@pytest.mark.parametrize("token", ["nmv_usr_a", "%6Emv%5Fusr_a"])
+async def test_where_films_are_not_kept_one_whose_link_holds_the_token_is(core, passing_on, backend, movie, token):
+    """Whoever has that link has our credits."""
+    backend.says("/o.mp4", film(movie))
+    job, kept = await ended(core, passing_on, f"/o.mp4?token={token}")
+    assert (job.status, kept) == (Status.SUCCEEDED, movie)
     assert job.output is not None
     assert job.output.backend_url is None
 
@@ -470,6 +558,15 @@ async def test_a_film_whose_host_fails_for_good_is_rendered_anew_and_then_told(c
     words = "The timeline was rendered, but there is no film. The media server answered 502."
     assert why(job) == (Code.RENDER_FAILED, words)
     assert (len(backend.calls("render")), len(backend.calls("/o.mp4"))) == (1, 30)
+
+
+async def test_a_film_that_is_on_its_way_when_its_job_is_canceled_is_not_begun_anew(core, context, backend, movie):
+    backend.says("/o.mp4", film(movie))
+    async with rendered(core, context, "/o.mp4") as execution:
+        backend.meanwhile["/o.mp4"] = execution.lease.cancel_asked.set
+        job = await stepped(execution)
+        assert (job.status, await stored(context, job)) == (Status.SUCCEEDED, movie)
+    assert len(backend.calls("/o.mp4")) == 1
 
 
 async def test_who_has_canceled_does_not_wait_for_another_film(core, context, backend):

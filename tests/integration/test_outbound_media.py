@@ -15,7 +15,7 @@ from tests.peer_fixture import answered, peer
 from tests.until import PATIENCE_S
 from worker.callbacks.send import send
 from worker.outbound.client import MEDIA_PER_TENANT, guarded_client
-from worker.outbound.download import FetchLimits, fetch_media, filename_of
+from worker.outbound.download import FILM_LIMITS, FetchLimits, fetch_media, filename_of
 
 LOCAL = parse_networks("127.0.0.1/32")
 CLIP = bytes(range(256)) * 1024
@@ -310,6 +310,11 @@ def test_a_fetch_may_last_as_long_as_its_bytes_are_worth_and_no_longer_than_a_qu
     assert limits.allowed_s(0) == 20
     assert limits.allowed_s(1_600_000) == 120
     assert limits.allowed_s(500_000_000) == 900
+
+
+def test_a_large_film_may_take_longer_than_a_callers_file_as_long_as_its_job_has():
+    assert FILM_LIMITS.allowed_s(0) == 20
+    assert FILM_LIMITS.allowed_s(2_000_000_000) > 86_400
 
 
 async def test_one_tenant_s_fetches_leave_places_for_another_s():

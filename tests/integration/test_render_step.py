@@ -36,6 +36,7 @@ PROCESSING = said({"taskId": "lambda-7", "status": "processing", "progress": 40}
 FIREWALL = said({"message": "Forbidden"}, 403)
 REFUSED = said({"code": 1001, "message": "expired"}, 401)
 TAKEN_BACK = said({"success": True, "data": {}})
+BLOCKED = said({"code": 402, "message": "upgrade your plan"}, 402)
 UNKNOWN = said({"code": 404, "message": "render not found"}, 404)
 
 
@@ -529,9 +530,11 @@ async def test_a_render_that_cannot_be_taken_back_at_its_job_s_end_is_followed(c
     assert orphan.ids == rendering(asked).ids
 
 
-async def test_a_left_render_that_stays_unknown_is_forgotten_soon(core, context, backend):
-    backend.says("cancel", UNKNOWN)
-    backend.says("status", UNKNOWN)
+@pytest.mark.parametrize("refusal", [UNKNOWN, BLOCKED, FIREWALL])
+async def test_a_left_render_that_stays_unknown_is_forgotten_soon(core, context, backend, refusal):
+    """As of a plan or a token without exports, where everything about a render may be answered so."""
+    backend.says("cancel", refusal)
+    backend.says("status", refusal)
     await left_orphan(core, context)
     for _ in range(20):
         await follow_orphan_renders(context)

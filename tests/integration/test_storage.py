@@ -10,12 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage, StorageDown
-from tests.s3_fixture import BUCKET, Unread, access_to, s3
+from tests.s3_fixture import BUCKET, Stalled, Unread, access_to, s3
 from tests.until import PATIENCE_S, until
 
 __all__ = ["s3"]
@@ -147,6 +146,22 @@ async def test_a_folder_goes_with_all_that_is_in_it_and_nothing_beside_it(storag
     assert await storage.size_bytes("fetched/ab/0") == 3
 
 
+async def test_a_file_that_is_finished_while_its_folder_is_deleted_goes_too(tmp_path, monkeypatch):
+    """By a worker that was frozen, of a job that is over: nobody would look there again."""
+    half, unlink = tmp_path / "outputs/a/b.mp4#1", os.unlink
+
+    def finished_first(*entry, **how):
+        if half.exists():
+            half.rename(half.with_name("b.mp4"))
+        unlink(*entry, **how)
+
+    half.parent.mkdir(parents=True)
+    half.write_text("all of a film")
+    monkeypatch.setattr(os, "unlink", finished_first)
+    await Storage(str(tmp_path)).delete_folder("outputs/a")
+    assert files_in(tmp_path) == []
+
+
 async def test_where_a_bucket_may_not_be_listed_a_job_can_be_removed_all_the_same(s3, monkeypatch):
     denied = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
     head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(denied)
@@ -217,29 +232,6 @@ async def test_who_breaks_off_while_the_storage_is_away_is_told_as_that(tmp_path
     (tmp_path / "uploads").write_text("in the way")
     with pytest.raises(ConnectionError):
         await Storage(str(tmp_path)).write("uploads/a.mp4", broken())
-
-
-class Stalled:
-    """Lies before S3, and lets no part of a file through until its gate is open."""
-
-    def __init__(self, address: str) -> None:
-        self._address = urlsplit(address)
-        self.gate = asyncio.Event()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._address.hostname, self._address.port)
-        answers = asyncio.create_task(self._pass_on(there, writer))
-        with closing(writer), closing(back), suppress(ConnectionError):
-            while request := await reader.read(65_536):
-                if request.startswith(b"PUT "):
-                    await self.gate.wait()
-                back.write(request)
-                await back.drain()
-        answers.cancel()
-
-    async def _pass_on(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while answer := await there.read(65_536):
-            writer.write(answer)
 
 
 async def test_of_a_file_that_s3_takes_slowly_a_few_parts_are_held(s3, monkeypatch):

@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
+import httpx
 import msgspec
 
 from core.profiles import PROFILES
@@ -23,8 +24,6 @@ from worker.backend.transport import BackendRequest, CallMetrics, RecordedAnswer
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
 _UPLOAD_SILENCE_S = 300.0
 _PORTS = {"http": 80, "https": 443}
-#: in a link's path and query; what is escaped already stays so
-_WRITTEN_AS_IT_IS = "/:?#[]@!$&'()*+,;=%"
 
 _T = TypeVar("_T")
 
@@ -197,14 +196,12 @@ class Backend:
     def absolute(self, url: str) -> str:
         """Complete a link that names no host: it is the backend's. What can't be read stays as it is.
 
-        What no header may hold is escaped (RFC 3986, 2.1): callers may be led there.
+        What no header may hold is escaped, in a host's name too (RFC 3986, 2.1, and IDNA): callers may be led there.
         """
         try:
-            link = urlsplit(urljoin(self._base_url, url))
-        except ValueError:
+            return str(httpx.URL(urljoin(self._base_url, url)))
+        except (ValueError, httpx.InvalidURL):
             return url
-        path, query = (quote(part, safe=_WRITTEN_AS_IT_IS) for part in (link.path, link.query))
-        return link._replace(path=path, query=query).geturl()
 
     @asynccontextmanager
     async def open_output(self, url: str, credentials: Credentials | None) -> AsyncIterator[Download]:

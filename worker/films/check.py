@@ -62,8 +62,12 @@ def check_head(head: bytes, asked_format: str) -> str:
         raise NotAFilm("is empty")
     found = format_of_content(head)
     if found is None or not same_family(asked_format, found):
-        raise NotAFilm(f"is {_name_of(head, found)}, not a film in {asked_format}")
+        name = _name_of(head, found)
+        raise NotAFilm(f"is {name}, not a film in {asked_format}", is_page=name == _PAGE)
     return found
+
+
+_PAGE = "a web page"
 
 
 def _name_of(head: bytes, found: str | None) -> str:
@@ -72,7 +76,7 @@ def _name_of(head: bytes, found: str | None) -> str:
         return f"in {found}"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(b"<"):
-        return "a web page" if b"<html" in text or text.startswith(b"<!doctype html") else "an XML document"
+        return _PAGE if b"<html" in text or text.startswith(b"<!doctype html") else "an XML document"
     return "a JSON document" if text.startswith((b"{", b"[")) else "of no known kind"
 
 

@@ -6,32 +6,40 @@ behind the guard for addresses that strangers named. Nothing that is no film is 
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from typing import Literal
+from urllib.parse import unquote
 
 import msgspec
 
 from core.errors import Permanent
+from core.job_files import discard_file
 from core.media.film_header.facts import FilmFacts, NotAFilm
 from core.model.job import Job, Render
-from core.storage import StorageDown
+from core.storage import FileMissing, StorageDown
 from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault
+from worker.backend.redact import TOKEN
 from worker.backend.transport import Redirected
 from worker.context import WorkerContext
 from worker.films.check import TELLING_BYTES, Expected, check_film, check_head
-from worker.outbound.download import MediaAway, fetch_media
+from worker.outbound.download import FILM_LIMITS, MediaAway, fetch_media
 
 _MOST_HOPS = 5
 #: nobody's film is this large; without an end a broken server would fill our storage
 _LARGEST_FILM_BYTES = 50_000_000_000
 
 
+#: when a link sees the token that has refused who showed none
+Show = Literal["never", "where it is asked for", "also for a page"]
+
+
 class KeptFilm(msgspec.Struct, frozen=True):
     size_bytes: int
     facts: FilmFacts
-    #: its link gave it to us without a token, as it gives it to anybody
+    #: its link gave it to us without a token, as it gives it to anybody, and holds none itself
     public: bool = False
 
 
@@ -43,6 +51,8 @@ class NoFilm(msgspec.Struct, frozen=True):
     may_pass: bool = False
     #: it may be given to whoever shows a token
     wants_token: bool = False
+    #: a web page came, perhaps one where people log in
+    is_page: bool = False
     #: nobody was asked: this process leaves the backend alone for now
     unasked: bool = False
     #: the token was shown at its link, in vain
@@ -55,7 +65,7 @@ async def fetch_film(
     """Write a job's film to `path` in our storage, once its tenant has a place for it.
 
     `last`: its link is not tried again, so all is tried now. The token is shown at a link that refuses once, and once more
-    at the last, which may be another link.
+    at the last, which may be another link, also where that leads to a page.
     """
     assert job.render is not None
     fetch = _Fetch(context, credentials, path, _expected(job.render, job.output_ask.format))
@@ -66,7 +76,8 @@ async def fetch_film(
 async def _fetched(
     fetch: "_Fetch", credentials: Credentials | None, render: Render, *, last: bool
 ) -> KeptFilm | NoFilm:
-    found = await fetch.by_link(render.url, show=last or not render.token_tried) if render.url else _NO_LINK
+    show: Show = "also for a page" if last else "never" if render.token_tried else "where it is asked for"
+    found = await fetch.by_link(render.url, show=show) if render.url else _NO_LINK
     if isinstance(found, NoFilm) and credentials:
         return _weightier(found, await fetch.by_download(credentials, render.ids))
     return found
@@ -110,15 +121,14 @@ class _Fetch:
         self._path = path
         self._expected = expected
 
-    async def by_link(self, link: str, *, show: bool) -> KeptFilm | NoFilm:
-        """Fetch it as anybody may; `show`: where that is refused, show the token to the backend's own host."""
+    async def by_link(self, link: str, *, show: Show) -> KeptFilm | NoFilm:
+        """Fetch it as anybody may; where that is refused, `show` the token to the backend's own host."""
         url = self._context.backend.absolute(link)
         found = await self._keep(_open(self._context, url, None))
-        wants_token = isinstance(found, NoFilm) and found.wants_token
-        if show and wants_token and self._credentials and self._context.backend.is_own(url):
+        if _is_to_show(show, found) and self._credentials and self._context.backend.is_own(url):
             with_it = await self._keep(_open(self._context, url, self._credentials))
             return msgspec.structs.replace(with_it, token_tried=True) if isinstance(with_it, NoFilm) else with_it
-        return msgspec.structs.replace(found, public=True) if isinstance(found, KeptFilm) else found
+        return msgspec.structs.replace(found, public=not _holds_token(url)) if isinstance(found, KeptFilm) else found
 
     async def by_download(self, credentials: Credentials, render_ids: tuple[str, ...]) -> KeptFilm | NoFilm:
         """Fetch it by the download call, by the first of the render's ids that is known."""
@@ -128,33 +138,52 @@ class _Fetch:
         """Write what comes to storage, and look at it."""
         try:
             async with opening as download:
-                film = _beginning_like_one(_whole(download), self._expected.format)
-                size_bytes = await self._context.storage.write(self._path, film)
-            return KeptFilm(size_bytes, await self._check(size_bytes))
+                return await self._write(_beginning_like_one(_whole(download), self._expected.format))
         except BackendFault as fault:
             return _told_of_fault(fault)
         except Permanent as refused:
             return NoFilm(refused.detail, may_pass=isinstance(refused, MediaAway))
         except NotAFilm as bad:
-            return NoFilm(f"The file that came {bad.reason}.")
+            return NoFilm(f"The file that came {bad.reason}.", is_page=bad.is_page)
+
+    async def _write(self, film: AsyncIterator[bytes]) -> KeptFilm:
+        """Write a film and look at it. What is none goes, and what broke off, wherever: each try has a place of its own.
+
+        Raises NotAFilm, StorageDown, and what `film` raises.
+        """
+        context = self._context
+        try:
+            size_bytes = await context.storage.write(self._path, film)
+            facts = await self._check(size_bytes)
+        except BaseException:
+            await discard_file(context.storage, context.uploads, self._path)
+            raise
+        return KeptFilm(size_bytes, facts)
 
     async def _check(self, size_bytes: int) -> FilmFacts:
-        """Look at what was written. What is no film goes, and what nobody could look at: each try has a place of its own.
-
-        Raises NotAFilm, and StorageDown.
-        """
-        storage = self._context.storage
         try:
-            return await check_film(partial(storage.piece, self._path), size_bytes, self._expected)
-        except BaseException:
-            with suppress(StorageDown):  # then it goes with its job
-                await storage.delete(self._path)
-            raise
+            return await check_film(partial(self._context.storage.piece, self._path), size_bytes, self._expected)
+        except FileMissing:
+            raise StorageDown("what was written is not there") from None
+
+
+def _is_to_show(show: Show, found: KeptFilm | NoFilm) -> bool:
+    if isinstance(found, KeptFilm) or show == "never":
+        return False
+    return found.wants_token or (found.is_page and show == "also for a page")
+
+
+def _holds_token(url: str) -> bool:
+    return TOKEN.search(unquote(url)) is not None
+
+
+#: what a link may say, also with HTTP 200, to who shows no token
+_WANT_TOKEN = (Fault.TOKEN_REFUSED, Fault.SCOPE_MISSING)
 
 
 def _told_of_fault(fault: BackendFault) -> NoFilm:
     passing = fault.fault in PASSING and (fault.status is None or fault.status >= HTTPStatus.TOO_MANY_REQUESTS)
-    wants_token = fault.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    wants_token = fault.fault in _WANT_TOKEN or fault.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     words = f"its host answered {fault.status}" if fault.status else fault.detail or str(fault.fault)
     unasked = fault.fault is Fault.HELD_BACK
     return NoFilm(
@@ -231,7 +260,8 @@ async def _follow(context: WorkerContext, held: AsyncExitStack, url: str, creden
     """Go where redirects lead, at the backend's host here, and from the first other one on behind the guard."""
     for _ in range(_MOST_HOPS + 1):
         if not context.backend.is_own(url):
-            fetched = await held.enter_async_context(fetch_media(context.outbound, url, max_bytes=_LARGEST_FILM_BYTES))
+            opening = fetch_media(context.outbound, url, max_bytes=_LARGEST_FILM_BYTES, limits=FILM_LIMITS)
+            fetched = await held.enter_async_context(opening)
             return Download(fetched.size_bytes, fetched.chunks)
         try:
             return await held.enter_async_context(context.backend.open_output(url, credentials))

@@ -29,6 +29,8 @@ class CancelOutcome(Enum):
 _PART_OF_AGE, _LONGEST_PAUSE_S = 0.25, 3600.0
 #: a render that is unknown may have been asked for just before, and begin so much later: an answer takes a minute at most
 _BEGINS_WITHIN_S = 120.0
+#: what is said of one that has not begun, or of all to a token that may begin none
+_NOT_THERE = (Fault.RENDER_UNKNOWN, Fault.EXPORT_BLOCKED, Fault.SCOPE_MISSING)
 #: words of a render that the backend still works on
 _UNDER_WAY = ("pending", "processing")
 
@@ -109,9 +111,9 @@ async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutc
             return CancelOutcome.OVER
         status = await _cancel_or_look(context.backend, credentials, orphan.ids)
     except BackendFault as fault:
-        # one refusal says nothing for good, not of its token either
-        stays_unknown = fault.fault is Fault.RENDER_UNKNOWN and _followed_s(context, orphan) >= _BEGINS_WITHIN_S
-        return CancelOutcome.OVER if stays_unknown else CancelOutcome.GOES_ON
+        # one refusal says nothing for good; of a render that should be there by now it does
+        is_nowhere = fault.fault in _NOT_THERE and _followed_s(context, orphan) >= _BEGINS_WITHIN_S
+        return CancelOutcome.OVER if is_nowhere else CancelOutcome.GOES_ON
     return CancelOutcome.GOES_ON if status and status.status in _UNDER_WAY else CancelOutcome.OVER
 
 

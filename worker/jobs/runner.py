@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 
 from core.errors import Code, Permanent, Temporary
+from core.job_files import discard_file
 from core.logs import bind, get_logger, trace_id_of
 from core.model import transitions
 from core.model.job import Job, Stage, Status
@@ -80,8 +81,26 @@ async def _advance(execution: JobExecution, claim: Claim) -> None:
             if context.leases.stopping:
                 return await _let_go(execution)
             if result := await _next_result(execution):
-                await execution.commit(result)
+                await _commit(execution, result)
     return None
+
+
+async def _commit(execution: JobExecution, result: StepResult) -> None:
+    """Write what a step has brought. A film that no record will name goes: its job may be deleted, and with it what leads to it."""
+    try:
+        await execution.commit(result)
+    except (LeaseLost, asyncio.CancelledError):
+        if result.job.output and result.job.output.path:
+            with suppress(*STORE_DOWN, Unreadable):
+                await _discard_unless_named(execution.context, result.job.id, result.job.output.path)
+        raise
+
+
+async def _discard_unless_named(context: WorkerContext, job_id: str, path: str) -> None:
+    """Delete a film, unless its job is not over, or has ended with this one."""
+    job = await context.jobs.load(job_id)
+    if job is None or (job.ended and (job.output is None or job.output.path != path)):
+        await discard_file(context.storage, context.uploads, path)
 
 
 async def _let_go(execution: JobExecution) -> None:
@@ -176,12 +195,12 @@ def _require_session(execution: JobExecution) -> None:
 
 
 async def _run_step(execution: JobExecution) -> StepResult | None:
-    """Run the step that the record names, until the job's deadline or its caller's cancel."""
-    step = step_of(execution.job)
+    """Run the step that the record names, until the job's deadline or its caller's cancel; who cancels gets a film that is there."""
+    job, step = execution.job, step_of(execution.job)
     deadline = asyncio.timeout(max(0.0, (execution.job.deadline_ms - execution.now_ms) / 1000))
     try:
         async with deadline:
-            if execution.job.status is Status.CANCELING:
+            if job.status is Status.CANCELING or job.stage is Stage.STORING:
                 return await step(execution)
             return await execution.unless_canceled(step(execution))
     except TimeoutError:

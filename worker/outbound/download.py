@@ -6,6 +6,7 @@ This module must not know where the bytes go.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from http import HTTPStatus
@@ -53,6 +54,8 @@ class FetchLimits(NamedTuple):
 
 
 LIMITS = FetchLimits()
+#: of a film, which may be large, and whose job says how long it may take
+FILM_LIMITS = FetchLimits(body_s=math.inf)
 
 
 class MediaAway(Permanent):

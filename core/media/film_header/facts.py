@@ -19,8 +19,8 @@ class FilmFacts(msgspec.Struct, frozen=True):
 
 
 class NotAFilm(Exception):  # noqa: N818 - says what is wrong
-    """The file can't be played. `reason` goes on from "The file that came", e.g. "is cut off"."""
+    """The file can't be played. `reason` goes on from "The file that came", e.g. "is cut off". `is_page`: it is for people."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, reason: str, *, is_page: bool = False) -> None:
+        self.reason, self.is_page = reason, is_page
         super().__init__(reason)

@@ -55,7 +55,7 @@ _SHAPES = {
     # uploads
     "upload": "rg:upl:{}",  # HASH
     "uploads": "rg:uploads",  # ZSET of uploads by the time at which they go
-    "upload_urls": "rg:upload-urls",  # ZSET of "upload path" where bytes may be that no record tells of, by when no more can come
+    "upload_urls": "rg:upload-urls",  # ZSET of "upload path", "- path" where bytes may be that no record tells of, by when no more can come
     "tenant_uploads": "rg:uploads:{}",  # ZSET of a tenant's uploads that have come, all scored 0: ids sort by time
     "tenant_expected": "rg:expected:{}",  # ZSET of a tenant's uploads that have not come, by the time at which they go
     "stored": "rg:stored:{}",  # INT bytes of uploads that are stored for a tenant
@@ -227,7 +227,7 @@ BOUNDS = {
     "batches": "those of the last BATCH_LISTED_MS; TTL of as long from the last one on",
     "retire": "jobs and deliveries that are kept; the sweeper empties it",
     "orphan_renders": "each is followed for a day at most",
-    "upload_urls": "UPLOAD_LIFE_MS after its URL's end, or its copying; the sweeper looks once more",
+    "upload_urls": "UPLOAD_LIFE_MS after its URL's end, or its copying, and what could not be deleted; the sweeper empties it",
     **dict.fromkeys(("backlog", "queued", "session_queue"), "tenant_queued_jobs; a job leaves it when it ends"),
     "queued_all": "queue_limit; a job leaves it when it starts or expires",
     **dict.fromkeys(("tenant_ring", "tenants"), "tenants, which an operator makes"),

@@ -8,7 +8,7 @@ words that say why.
 from typing import Any
 
 from core.errors import Code, Permanent
-from core.job_files import new_film_path
+from core.job_files import discard_file, new_film_path
 from core.model import transitions
 from core.model.job import OutputFile, Render, Status
 from worker.films.download import KeptFilm, NoFilm, fetch_film
@@ -37,7 +37,7 @@ async def store(execution: JobExecution) -> StepResult:
     if isinstance(found, NoFilm):
         return _try_again(execution, render, found)
     if found.public and render.url and not execution.context.settings.keep_outputs:
-        await execution.context.storage.delete(path)
+        await discard_file(execution.context.storage, execution.context.uploads, path)
         link = execution.context.backend.absolute(render.url)
         return _succeed(execution, render, path=None, backend_url=link, **_measures(found))
     return _succeed(execution, render, path=path, **_measures(found))

@@ -6,12 +6,12 @@ is one of which nobody knows after a crash whether it arrived.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 import msgspec
 
 from core.errors import Code, Permanent
-from core.job_files import new_fetched_path
+from core.job_files import discard_file, new_fetched_path
 from core.media.formats import HEAD_BYTES, format_of_content, is_named, name_as
 from core.model import session as sessions
 from core.model import transitions
@@ -215,5 +215,4 @@ async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
     except FileMissing:  # by who removes all that the job has
         raise StorageDown("what was fetched is gone") from None
     finally:
-        with suppress(StorageDown):  # what the backend has by now is not sent again for that
-            await context.storage.delete(path)
+        await discard_file(context.storage, context.uploads, path)
