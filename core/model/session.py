@@ -127,8 +127,10 @@ def left(session: Session, job: Job) -> Session:
     """Its job is over: what that has not brought goes with it, so that no later job of the timeline fails for it, or begins anew.
 
     Where there is no timeline it stays, so that no message is paid for that has nothing to work on. Files that no message
-    has used wait for a replay.
+    has used wait for a replay. What may have arrived uncounted is left behind, with the backend's session that it is in.
     """
+    if job.upload_in_doubt and not session.edits:
+        session = forgotten(session)
     media = session.media[: session.uploaded] if session.edits else session.media
     media = tuple(msgspec.structs.replace(each, unused=_is_unused(each, job)) for each in media)
     return session if media == session.media else msgspec.structs.replace(session, media=media)

@@ -28,7 +28,7 @@ from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import _next_result
-from worker.jobs.step_result import StepResult
+from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps.upload import upload
 from worker.outbound.client import SENT_AT_ONCE, SENT_PER_TENANT
 
@@ -315,9 +315,8 @@ async def written(core: Core, execution: JobExecution) -> None:
 async def ended(execution: JobExecution) -> None:
     """Take steps, each written down, to the job's end."""
     while not execution.job.ended:
-        result = await _next_result(execution)
-        assert result is not None
-        await execution.commit(result)
+        if result := await _next_result(execution):
+            await execution.commit(result)
 
 
 @pytest.mark.parametrize(("edits", "left"), [(1, []), (0, ["a.mp4", "b.mp4"])])
@@ -364,6 +363,64 @@ async def test_a_replay_brings_what_its_job_had_not_brought_and_no_file_twice(co
     assert [asked.json["urls"] for asked in backend.calls("upload")] == [[first.url], [second.url], [second.url]]
     session = execution.session
     assert ([media.url for media in session.media], session.uploaded) == ([first.url, second.url], 2)
+
+
+async def cancel_while_it_comes(core: Core, backend: ScriptedBackend, execution: JobExecution) -> None:
+    await core.cancel(execution.job)
+    backend.meanwhile["upload"] = execution.lease.cancel_asked.set
+
+
+async def be_late_while_it_comes(core: Core, _: ScriptedBackend, execution: JobExecution) -> None:
+    began_ms = core.clock.now_ms() - execution.job.timeout_s * 1000
+    execution.job = msgspec.structs.replace(execution.job, started_at_ms=began_ms + 1)
+
+
+async def take_over_when_it_is_late(core: Core, _: ScriptedBackend, execution: JobExecution) -> None:
+    execution.handover = Handover(interrupted=True)
+    began_ms = core.clock.now_ms() - execution.job.timeout_s * 1000
+    execution.job = msgspec.structs.replace(execution.job, started_at_ms=began_ms)
+
+
+async def take_over_when_it_is_canceled(core: Core, _: ScriptedBackend, execution: JobExecution) -> None:
+    execution.handover = Handover(interrupted=True)
+    execution.job = await core.cancel(execution.job)
+
+
+async def break_off_after_the_cancel(core: Core, backend: ScriptedBackend, execution: JobExecution) -> None:
+    """While it was parked after an answer that said nothing."""
+    backend.says("upload", NONE)
+    await execution.commit((await waiting_after(execution))._replace(park_s=None))
+    execution.job = await core.cancel(execution.job)
+
+
+async def waiting_after(execution: JobExecution) -> StepResult:
+    result = await _next_result(execution)
+    assert result is not None
+    return result
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        cancel_while_it_comes,
+        be_late_while_it_comes,
+        take_over_when_it_is_late,
+        take_over_when_it_is_canceled,
+        break_off_after_the_cancel,
+    ],
+)
+async def test_a_file_that_may_have_come_when_its_job_ended_is_brought_no_second_time_into_that_session(
+    core, context, backend, end
+):
+    """Nobody counts it there, and with the replay's own copy it would stand on the timeline twice."""
+    backend.says("upload", TAKEN)
+    async with uploading(core, context, await stored_upload(core, context, MUCH)) as execution:
+        await written(core, execution)
+        await end(core, backend, execution)
+        await ended(execution)
+    session = await core.sessions.load(execution.job.session_id)
+    assert session is not None
+    assert (session.backend_id, session.uploaded, [media.name for media in session.media]) == (None, 0, ["a.mp4"])
 
 
 async def stored_upload(core: Core, context: WorkerContext, content: bytes = CLIP) -> MediaRef:
