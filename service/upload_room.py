@@ -8,10 +8,20 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from core.media.formats import HEAD_BYTES
 from core.storage import most_held_bytes
 from service.problems import ApiError
 
 _RETRY_AFTER = {"Retry-After": "5"}
+
+
+def room_for(announced_bytes: int | None) -> int:
+    """Say how many bytes an upload may hold: what the storage waits for, and with it the head by which its format is told.
+
+    Of a large one the head is let go of before the first part is full.
+    """
+    head_bytes = HEAD_BYTES if announced_bytes is None else min(announced_bytes, HEAD_BYTES)
+    return min(most_held_bytes(announced_bytes) + head_bytes, most_held_bytes(None))
 
 
 class UploadRoom:
@@ -24,7 +34,7 @@ class UploadRoom:
     @contextmanager
     def hold(self, tenant: str, announced_bytes: int | None) -> Iterator[None]:
         """Hold room for an upload while it comes. Raises ApiError (429, 503) where there is none."""
-        asked_bytes = most_held_bytes(announced_bytes)
+        asked_bytes = room_for(announced_bytes)
         self._require(tenant, asked_bytes)
         self._take(tenant, asked_bytes)
         try:

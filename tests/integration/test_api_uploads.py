@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import tracemalloc
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from gzip import compress
@@ -20,6 +21,7 @@ from core.storage import FileMissing
 from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
 from service.problems import ApiError
+from service.upload_room import room_for
 from service.uploads.inspector import Inspector, NamedFile
 from service.uploads.lifecycle import new_upload, store_file
 from service.uploads.presigned import keep_what_was_sent
@@ -279,6 +281,34 @@ async def test_a_process_takes_so_many_uploads_at_once_and_no_tenant_all_of_them
         await no_upload_is_under_way(api)
         for _ in range(2):
             assert (await api.http.post("/v1/uploads?filename=a.png", content=_one(PNG))).status_code == 201
+
+
+@pytest.mark.parametrize("size_bytes", [500_000, 1 << 20, 2_000_000, 8_000_000, 20_000_000])
+async def test_uploads_hold_no_more_memory_than_they_have_room_for(api: Api, size_bytes: int) -> None:
+    """All of them one byte before their end, as long as their senders like."""
+    arrived, goes_on, count = asyncio.Semaphore(0), asyncio.Event(), 4
+
+    async def all_but_the_end() -> AsyncIterator[bytes]:
+        for start in range(0, size_bytes - 1, 65_536):
+            yield (MP4 if start == 0 else b"").ljust(min(65_536, size_bytes - 1 - start), b"x")
+        arrived.release()
+        await goes_on.wait()
+        yield b"x"
+
+    tracemalloc.start()
+    try:
+        before_bytes, _ = tracemalloc.get_traced_memory()
+        files = [NamedFile("a.mp4", all_but_the_end()) for _ in range(count)]
+        storing = [asyncio.create_task(store_file(api.context, "acme", file)) for file in files]
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(count):
+                await arrived.acquire()
+        held_bytes = (tracemalloc.get_traced_memory()[0] - before_bytes) // count
+    finally:
+        tracemalloc.stop()
+    goes_on.set()
+    await asyncio.gather(*storing)
+    assert held_bytes <= 1.25 * room_for(size_bytes), "a buffer that grows has an eighth more than is in it"
 
 
 BROKEN_FORMS = [
