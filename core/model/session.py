@@ -3,6 +3,8 @@
 Only the worker that holds the lease of the session's running job changes it, in the same commit as the job.
 """
 
+from typing import Any
+
 import msgspec
 
 from core.model.job import Job, MediaRef, Record, Sent, Status
@@ -118,8 +120,17 @@ def uploaded(session: Session, count: int) -> Session:
 
 def brought_by_bytes(session: Session) -> Session:
     """The backend did not fetch the next file by its URL: we do."""
+    return _with_next(session, by_bytes=True)
+
+
+def next_named(session: Session, name: str) -> Session:
+    """The next file has this name, by which the backend will show it."""
+    return _with_next(session, name=name)
+
+
+def _with_next(session: Session, **facts: Any) -> Session:
     at = session.uploaded
-    next_one = msgspec.structs.replace(session.media[at], by_bytes=True)
+    next_one = msgspec.structs.replace(session.media[at], **facts)
     return msgspec.structs.replace(session, media=(*session.media[:at], next_one, *session.media[at + 1 :]))
 
 

@@ -251,6 +251,33 @@ async def test_after_an_edit_the_session_is_kept(core, context, backend):
     assert ways(backend) == ["url", "bytes"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("/dl", "holiday.mp4", "holiday.mp4"),
+        ("/clip.mp4", "holiday.mp4", "clip.mp4"),
+        ("/dl", "holiday", "dl.mp4"),
+        ("/dl", "", "dl.mp4"),
+    ],
+)
+async def test_what_was_fetched_is_looked_for_by_the_name_that_it_was_sent_under(core, context, backend, names):
+    """After an edit it would else be brought twice: the name that its server says is not its URL's."""
+    path, named, there = names
+    fields = {"Content-Disposition": f'attachment; filename="{named}"'} if named else {}
+    backend.says(path, Answer(CLIP, content_type="video/mp4", headers=fields))
+    backend.says("upload", UNREACHABLE, NULL)
+    media = MediaRef(url=backend.url + path, name=path.removeprefix("/"))
+    async with uploading(core, context, media, edits=1) as execution:
+        while "bytes" not in ways(backend):
+            await stepped(execution)
+        assert f'filename="{there}"'.encode() in backend.calls("upload")[-1].body
+        backend.says("state", holding(there))
+        backend.says("upload", TAKEN)
+        while execution.session.uploaded == 0:
+            await stepped(execution)
+    assert ways(backend) == ["url", "bytes"]
+
+
 async def test_a_url_that_nobody_can_fetch_is_told_before_anything_is_paid_for(core, context, backend):
     backend.says("upload", UNREACHABLE)
     backend.says("/a.mp4", said({}, 404))
