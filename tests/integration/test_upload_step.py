@@ -450,6 +450,22 @@ async def test_a_file_that_may_have_come_when_its_job_ended_is_brought_no_second
     assert (session.backend_id, session.uploaded, [media.name for media in session.media]) == (None, 0, ["a.mp4"])
 
 
+@pytest.mark.parametrize(("state", "left"), [(holding("a.mp4"), ["a.mp4"]), (holding(), []), (said({}, 401), [])])
+async def test_where_an_edit_stands_the_backend_is_asked_for_a_file_that_a_cancel_cut_off(
+    core, context, backend, state, left
+):
+    backend.says("upload", TAKEN)
+    backend.says("state", state)
+    async with uploading(core, context, await stored_upload(core, context, MUCH), edits=1) as execution:
+        await written(core, execution)
+        await cancel_while_it_comes(core, backend, execution)
+        await ended(execution)
+    session = await core.sessions.load(execution.job.session_id)
+    assert session is not None
+    assert ([media.name for media in session.media], session.uploaded) == (left, len(left))
+    assert (execution.job.status, session.backend_id) == (Status.CANCELED, "b1")
+
+
 async def stored_upload(core: Core, context: WorkerContext, content: bytes = CLIP) -> MediaRef:
     async def chunks() -> AsyncIterator[bytes]:
         yield content

@@ -5,28 +5,28 @@ it does not say it has is looked for in the session's state, since one brought t
 is one of which nobody knows after a crash whether it arrived.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 
 import msgspec
 
 from core.errors import Code, Permanent
 from core.job_files import new_fetched_path
-from core.media.formats import HEAD_BYTES, format_of_content, format_of_name, may_be_same_file, name_as
+from core.media.formats import HEAD_BYTES, format_of_content, format_of_name, name_as
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Stage, Status
-from core.model.session import Session
 from core.profiles import PROFILES
 from core.storage import FileMissing, StorageDown
 from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import PASSING, BackendFault, Fault
-from worker.backend.responses import State, UploadAnswer
+from worker.backend.responses import UploadAnswer
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after_upload, tries_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.announce import announce_message
 from worker.jobs.steps.answer import answer_of
+from worker.jobs.steps.file_in_doubt import count_file_in_doubt, is_there
 from worker.jobs.steps.new_render import first_render
 from worker.outbound.download import Fetched, MediaAway, fetch_media
 
@@ -99,7 +99,7 @@ async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadA
     except STORE_DOWN:  # nor who does this step again once Redis answers
         raise _unbelieved() from None
     names = {media.name, *(file.filename for file in answer.files if file.filename)}
-    return _is_there(execution.session, state, names)
+    return is_there(execution.session, state, names)
 
 
 def _bring_otherwise(execution: JobExecution, media: MediaRef, answer: UploadAnswer) -> StepResult:
@@ -122,24 +122,6 @@ def _unbelieved() -> BackendFault:
     return BackendFault(Fault.BROKEN, call="upload", detail="the backend does not say that it has the file")
 
 
-def _is_there(session: Session, state: State, names: Collection[str]) -> bool:
-    """Whether a session's state lists more files of these names than were brought before.
-
-    Where a name went with its job's data, all files are counted.
-    """
-    before = session.media[: session.uploaded]
-    if any(media.removed for media in before):
-        return len(state.video_infos) > len(before)
-    seen = sum(
-        1 for info in state.video_infos if isinstance(info, dict) and _is_named(str(info.get("filename")), names)
-    )
-    return seen > sum(1 for media in before if _is_named(media.name, names))
-
-
-def _is_named(name: str, names: Collection[str]) -> bool:
-    return any(may_be_same_file(name, one) for one in names)
-
-
 def _note_in_doubt(execution: JobExecution) -> StepResult:
     """The run before this one may have uploaded the file: write that down, so that no later fault makes us forget it."""
     doubted = transitions.moved(execution.job, Stage.UPLOADING, upload_in_doubt=True)
@@ -151,9 +133,9 @@ async def _resolve_in_doubt(execution: JobExecution) -> StepResult:
     job, session = execution.job, execution.session
     if not session.edits:
         return StepResult(transitions.restarted(job, upload_in_doubt=False), sessions.forgotten(session))
-    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
-    there = session.uploaded + _is_there(session, state, {session.media[session.uploaded].name})
-    return StepResult(transitions.moved(job, Stage.UPLOADING, upload_in_doubt=False), sessions.uploaded(session, there))
+    return StepResult(
+        transitions.moved(job, Stage.UPLOADING, upload_in_doubt=False), await count_file_in_doubt(execution)
+    )
 
 
 async def _name_to_note(execution: JobExecution, media: MediaRef) -> str | None:
