@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     #: uploads that one tenant may keep or have begun, each of which takes room in Redis, and bytes of them
     tenant_uploads: Count = 100_000
     tenant_stored_bytes: Count = 50_000_000_000
-    #: memory that the uploads under way in one API process may take together
+    #: memory that the uploads under way in one API process, and large bodies of JSON, may take together
     upload_memory_bytes: int = Field(700_000_000, ge=40_000_000, le=_MOST)
     #: credits that one tenant may spend in a month; 0 is no limit
     tenant_month_credits: int = Field(0, ge=0, le=_MOST)

@@ -162,10 +162,14 @@ class Storage:
                 await writing
 
     async def put_url(self, path: str, *, for_s: int) -> str | None:
-        """Sign a URL to which anybody may PUT this file for so long. None: a folder has none."""
+        """Sign a URL to which anybody may PUT this file for so long. None: a folder has none.
+
+        Raises StorageDown where what it is signed with is not to be had: a role's credentials come from elsewhere.
+        """
         if isinstance(self._files, LocalStore):
             return None
-        return await obstore.sign_async(self._files, "PUT", path, timedelta(seconds=for_s))
+        async with self._in_our_words(path), asyncio.timeout(self._answer_s):
+            return await obstore.sign_async(self._files, "PUT", path, timedelta(seconds=for_s))
 
     async def copy(self, source: str, target: str, *, size_bytes: int) -> None:
         """Copy a file of such a size, whose bytes do not pass this process. Raises FileMissing, StorageDown."""

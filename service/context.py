@@ -34,10 +34,10 @@ from core.store.tenants.usage import Usage
 from core.store.tenants.webhooks import Webhooks
 from core.store.tokens.tokens import Tokens
 from core.store.uploads import Uploads
+from service.body_room import BodyRoom
 from service.cache import Cache
 from service.prompt import clear_cache
 from service.subscriptions import Subscriptions
-from service.upload_room import UploadRoom
 
 #: a Redis that does not answer within this is away: callers hear of it within a second
 REDIS_TIMEOUT_S = 0.7
@@ -72,7 +72,7 @@ class ApiContext:
     webhooks: Webhooks
     usage: Usage
     uploads: Uploads
-    upload_room: UploadRoom
+    body_room: BodyRoom
     deliveries: Deliveries
     tokens: Tokens
     rpc: RpcQueue
@@ -147,7 +147,7 @@ def open_context(
         webhooks=webhooks,
         usage=Usage(store),
         uploads=Uploads(store, clock),
-        upload_room=UploadRoom(settings.upload_memory_bytes),
+        body_room=BodyRoom(settings.upload_memory_bytes),
         deliveries=Deliveries(store, clock),
         tokens=Tokens(store, encryption, clock),
         rpc=RpcQueue(store),

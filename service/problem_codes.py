@@ -309,7 +309,7 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "rate_limited": ProblemMeaning(
             "Too many calls.",
             True,
-            "The key has used up its submits of this minute, or too many tests of the webhook, or uploads, are under way.",
+            "The key has used up its submits of this minute, or too many tests of the webhook, uploads or large bodies are under way.",
             "Wait for `Retry-After`; `RateLimit` tells what is left before you run into it.",
         ),
         "queue_full": ProblemMeaning(
@@ -356,7 +356,7 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "overloaded": ProblemMeaning(
             "There is no room for more at present.",
             True,
-            "The whole installation has more queued jobs than it takes, or the process that you reached more uploads under way. "
+            "The whole installation has more queued jobs than it takes, or the process that you reached more on its way to it. "
             "Nothing was accepted.",
             "Wait for `Retry-After`, then twice as long each time.",
             retry_after_s=30,

@@ -3,6 +3,8 @@
 Only the worker that holds the lease of the session's running job changes it, in the same commit as the job.
 """
 
+from typing import Any
+
 import msgspec
 
 from core.model.job import Job, MediaRef, Record, Sent, Status
@@ -118,8 +120,17 @@ def uploaded(session: Session, count: int) -> Session:
 
 def brought_by_bytes(session: Session) -> Session:
     """The backend did not fetch the next file by its URL: we do."""
+    return _with_next(session, by_bytes=True)
+
+
+def next_named(session: Session, name: str) -> Session:
+    """The next file has this name, by which the backend will show it."""
+    return _with_next(session, name=name)
+
+
+def _with_next(session: Session, **facts: Any) -> Session:
     at = session.uploaded
-    next_one = msgspec.structs.replace(session.media[at], by_bytes=True)
+    next_one = msgspec.structs.replace(session.media[at], **facts)
     return msgspec.structs.replace(session, media=(*session.media[:at], next_one, *session.media[at + 1 :]))
 
 
@@ -127,8 +138,10 @@ def left(session: Session, job: Job) -> Session:
     """Its job is over: what that has not brought goes with it, so that no later job of the timeline fails for it, or begins anew.
 
     Where there is no timeline it stays, so that no message is paid for that has nothing to work on. Files that no message
-    has used wait for a replay.
+    has used wait for a replay. What may have arrived uncounted is left behind, with the backend's session that it is in.
     """
+    if job.upload_in_doubt and not session.edits:
+        session = forgotten(session)
     media = session.media[: session.uploaded] if session.edits else session.media
     media = tuple(msgspec.structs.replace(each, unused=_is_unused(each, job)) for each in media)
     return session if media == session.media else msgspec.structs.replace(session, media=media)

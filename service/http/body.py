@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import re
+from contextlib import ExitStack
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -12,6 +13,7 @@ from litestar.datastructures import Headers
 from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
+from service.body_room import BodyRoom
 from service.http.known_values import known_values
 from service.problem_codes import ProblemCode
 from service.problems import ApiError, FieldError, invalid
@@ -21,6 +23,8 @@ T = TypeVar("T")
 #: a JSON body is no larger than this, and comes within this time
 BODY_LIMIT_BYTES = 4_000_000
 BODY_LIMIT_S = 20.0
+#: in the scope of each request: what is let go of once it is answered
+AT_END = "at_end"
 #: in the scope of a request that has come whole, before or while it is handled: nothing of it is waited for
 BODY_IS_HERE = "body_is_here"
 
@@ -64,6 +68,7 @@ async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
         message = await request.receive()
         if message["type"] == "http.request":
             return message["body"]
+    _hold_room(request)
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
             return await request.body()
@@ -73,6 +78,15 @@ async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
         raise ApiError(413, "too_large", f"A body of JSON may have {BODY_LIMIT_BYTES} bytes.") from None
     except InternalServerException:  # so Litestar calls a caller who is gone, which is no fault of ours
         raise ApiError(400, "malformed_request", "The body broke off.") from None
+
+
+def _hold_room(request: Request[Any, Any, Any]) -> None:
+    """Hold room for a body that is still coming, until its request is answered. Raises ApiError (429, 503) where there is none."""
+    announced_bytes = request.content_length
+    size_bytes = BODY_LIMIT_BYTES if announced_bytes is None else min(announced_bytes, BODY_LIMIT_BYTES)
+    room: BodyRoom = request.app.state["context"].body_room
+    held: ExitStack = request.scope[AT_END]  # type: ignore[literal-required]
+    held.enter_context(room.hold(request.user.tenant, size_bytes))
 
 
 def _check_content_type(content_type: str) -> None:

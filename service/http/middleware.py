@@ -8,6 +8,7 @@ It knows no route and reads no body. A line says the route's template and never 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache
 
 import msgspec
@@ -19,6 +20,7 @@ from core.clock import stopwatch_s
 from core.ids import is_id
 from core.logs import bind_anew, get_logger, trace_id_of
 from core.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
+from service.http.body import AT_END
 from service.http.headers import join_field_lines
 from service.problems import PROBLEM_JSON, UNKNOWN_END, ApiError, count_refusal, problem_document
 
@@ -72,7 +74,8 @@ async def _call_counting(
 
     bind_anew(request_id=request_id, **_trace(scope))
     try:
-        await app(scope, receive, send_with_id)
+        with ExitStack() as scope[AT_END]:  # type: ignore[literal-required]
+            await app(scope, receive, send_with_id)
     except asyncio.CancelledError:  # only the end of the process cancels requests
         if not began:
             await _refuse_at_the_end(scope, send_with_id, request_id)

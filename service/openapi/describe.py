@@ -39,6 +39,8 @@ JSON_BODY: Refusals = {
     413: ("too_large",),
     415: ("unsupported_media_type",),
     422: ("invalid_value", "missing_field", "invalid"),
+    429: ("rate_limited",),
+    503: ("overloaded",),
 }
 IDEMPOTENT: Refusals = {409: ("in_progress",), 422: ("idempotency_key_reused",)}
 PUBLIC_URL: Refusals = {422: get_args(UrlRefusalCode)}

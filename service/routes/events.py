@@ -1,7 +1,5 @@
 """A job's events, as a stream or as a list, and the feed of all events of a tenant."""
 
-from typing import Any
-
 import msgspec
 from litestar import Response
 from litestar.di import NamedDependency
@@ -81,12 +79,12 @@ def wants_list(accept: str) -> bool:
     return "application/json" in accept and EVENT_STREAM not in accept
 
 
-def _rows(context: ApiContext, events: list[StoredEvent]) -> list[dict[str, Any]]:
+def _rows(context: ApiContext, events: list[StoredEvent]) -> list[msgspec.Raw]:
     """Show events with their ids and fresh links, as `service.schemas.responses.EventView` describes them.
 
-    What a newer release tells in them beside comes along.
+    They are written already: to read and write a job's hundreds anew would keep all other callers waiting.
     """
-    return [{"id": e.id, **msgspec.json.decode(with_fresh_link(context, e.body))} for e in events]
+    return [msgspec.Raw(b'{"id":"%s",%s' % (e.id.encode(), with_fresh_link(context, e.body)[1:])) for e in events]
 
 
 @reads(
@@ -109,14 +107,14 @@ async def list_events(request: ApiRequest, params: NamedDependency[FeedQuery]) -
     after = params.after
     require_cursor(context, after, "evt")
     history = await context.events.of_tenant(request.user.tenant, after=after, most=params.limit + 1)
-    rows = _rows(context, history.events[: params.limit])
+    shown = history.events[: params.limit]
     more = len(history.events) > params.limit
-    begins_anew = history.trimmed and not rows
+    begins_anew = history.trimmed and not shown
     return page_response(
         request,
-        rows,
+        _rows(context, shown),
         public_url=context.settings.public_url,
         more=more,
-        cursor=rows[-1]["id"] if rows else None if begins_anew else after,
+        cursor=shown[-1].id if shown else None if begins_anew else after,
         trimmed=history.trimmed,
     )

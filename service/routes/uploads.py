@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from core.store.idempotency import StoredResponse
 from core.upload_files import remove_upload
 from service.auth import RequireScope
+from service.body_room import upload_room_bytes
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.json_response import encoded_response, json_response
 from service.http.pagination import page_response
@@ -58,7 +59,7 @@ async def upload_file(
     """
     context, tenant = context_of(request), request.user.tenant
     key = parse_key(idempotency_key, path=request.scope["path"], body=None)
-    with context.upload_room.hold(tenant, request.content_length):
+    with context.body_room.hold(tenant, upload_room_bytes(request.content_length)):
         hashed = HashedFile(await receive_file(request, params.filename))
         store = partial(_store, context, tenant, request.content_length or 0, hashed.file)
         made = await run_once(context, tenant, key, store, streamed=hashed)

@@ -2,19 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from core.clock import HandClock
 from core.model import transitions
+from core.store.events import StoredEvent
 from core.store.redis.functions import EVENTS_PER_JOB
 from core.store.redis.keys import EVENTS_CHANNEL, key
 from service.jobs import event_stream
+from service.routes.events import _rows
 from tests.api_fixture import Api, client_of, running_api
 from tests.job_ends import OWNER, running, told
 from tests.until import PATIENCE_S
@@ -224,6 +228,29 @@ async def test_the_list_of_a_job_s_events_has_its_end_however_many_were_before_i
     listed = (await api.http.get(f"/v1/jobs/{job_id}/events", headers={"Accept": "application/json"})).json()
     assert listed["data"][-1]["id"] == await api.context.events.last_id(job_id)
     assert listed["has_more"] is False
+
+
+async def test_a_list_of_long_events_costs_less_than_to_read_them(api: Api) -> None:
+    """Nobody else is answered meanwhile; they are written already."""
+    told = {
+        "type": "job.progress",
+        "timestamp": "-",
+        "data": {"job": {f"a{n}": "what it says " * 8 for n in range(150)}},
+    }
+    events = [StoredEvent(f"evt_{n}", "job.progress", msgspec.json.encode(told)) for n in range(EVENTS_PER_JOB)]
+
+    def cost_s(call: Callable[[], object]) -> float:
+        began_s = time.process_time()
+        call()
+        return time.process_time() - began_s
+
+    def read_and_write() -> None:
+        msgspec.json.encode([msgspec.json.decode(event.body) for event in events])
+
+    listed = min(cost_s(lambda: msgspec.json.encode(_rows(api.context, events))) for _ in range(3))
+    assert listed < 0.7 * min(cost_s(read_and_write) for _ in range(3))
+    first, *_ = msgspec.json.decode(msgspec.json.encode(_rows(api.context, events)))
+    assert first == {"id": "evt_0", **told}
 
 
 async def test_many_readers_share_one_subscription_and_leave_nothing_behind(api: Api) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import tracemalloc
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from gzip import compress
@@ -19,6 +20,7 @@ from core.model.upload import Upload
 from core.storage import FileMissing
 from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
+from service.body_room import upload_room_bytes
 from service.problems import ApiError
 from service.uploads.inspector import Inspector, NamedFile
 from service.uploads.lifecycle import new_upload, store_file
@@ -33,6 +35,7 @@ __all__ = ["s3"]
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + b"\0" * 20_000
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 MEBIBYTE = bytes(1 << 20)
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -247,10 +250,12 @@ async def no_upload_is_under_way(api: Api) -> None:
             await api.http.get("/livez")
 
 
-async def begun(api: Api, *, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Begin an upload that says how long it will be, and waits to hear whether it may go on."""
+async def begun(
+    api: Api, *, length: int, call: str = "/v1/uploads?filename=a.mp4"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Begin a call that says how long its body will be, and waits to hear whether it may go on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
-    lines = ["POST /v1/uploads?filename=a.mp4 HTTP/1.1", "Host: x", f"Authorization: Bearer {api.key}"]
+    lines = [f"POST {call} HTTP/1.1", "Host: x", f"Authorization: Bearer {api.key}", "Content-Type: application/json"]
     lines += ["Expect: 100-continue", f"Content-Length: {length}", "", ""]
     writer.write("\r\n".join(lines).encode())
     return reader, writer
@@ -270,7 +275,7 @@ async def test_a_process_takes_so_many_uploads_at_once_and_no_tenant_all_of_them
         assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201, (
             "it says it is small"
         )
-        with api.context.upload_room.hold("another", None):
+        with api.context.body_room.hold("another", upload_room_bytes(None)):
             full = await other.post("/v1/uploads?filename=a.png", content=_one(PNG))
             assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "overloaded", "5")
         assert (await other.post("/v1/uploads?filename=a.png", content=_one(PNG))).status_code == 201
@@ -279,6 +284,62 @@ async def test_a_process_takes_so_many_uploads_at_once_and_no_tenant_all_of_them
         await no_upload_is_under_way(api)
         for _ in range(2):
             assert (await api.http.post("/v1/uploads?filename=a.png", content=_one(PNG))).status_code == 201
+
+
+async def test_json_that_comes_in_pieces_has_its_room_until_it_is_answered(redis_url: str, tmp_path: Path) -> None:
+    """Some hundred bodies of 4 MB that begin and wait had the process killed, as uploads had."""
+    async with running_api(redis_url, tmp_path, upload_memory_bytes=40_000_000) as api:
+        job = json.dumps({"prompt": "trim the pauses", "media": [{"url": "https://x.example/a.mp4"}]}).encode()
+        waiting = [await begun(api, length=4_000_000, call="/v1/jobs:validate") for _ in range(5)]
+        for reader, _ in waiting:
+            assert b"100 Continue" in await reader.readline()
+        refused, refused_writer = await begun(api, length=4_000_000, call="/v1/batches")
+        assert b"HTTP/1.1 429 " in await refused.readline(), "before any of its body is asked for"
+        assert (await api.http.post("/v1/jobs:validate", content=job, headers=JSON)).status_code == 200, "it is here"
+        reader, writer = waiting[0]
+        writer.write(job.ljust(4_000_000))
+        await reader.readuntil(b"200 OK")
+        for _, each in [*waiting, (refused, refused_writer)]:
+            each.close()
+        await no_upload_is_under_way(api)
+        with api.context.body_room.hold("another", 40_000_000):
+            reader, writer = await begun(api, length=4_000_000, call="/v1/jobs:validate")
+            assert b"HTTP/1.1 503 " in await reader.readline()
+            writer.close()
+        with api.context.body_room.hold("another", 36_000_000):
+            reader, writer = await begun(api, length=4_000_000, call="/v1/jobs:validate")
+            assert b"100 Continue" in await reader.readline(), (
+                "what was refused, broke off or was answered holds nothing"
+            )
+            writer.close()
+
+
+@pytest.mark.parametrize("size_bytes", [500_000, 1 << 20, 8_000_000])
+async def test_uploads_hold_no_more_memory_than_they_have_room_for(api: Api, size_bytes: int) -> None:
+    """All of them one byte before their end, as long as their senders like."""
+    arrived, goes_on, count = asyncio.Semaphore(0), asyncio.Event(), 4
+
+    async def all_but_the_end() -> AsyncIterator[bytes]:
+        for start in range(0, size_bytes - 1, 65_536):
+            yield (MP4 if start == 0 else b"").ljust(min(65_536, size_bytes - 1 - start), b"x")
+        arrived.release()
+        await goes_on.wait()
+        yield b"x"
+
+    tracemalloc.start()
+    try:
+        before_bytes, _ = tracemalloc.get_traced_memory()
+        files = [NamedFile("a.mp4", all_but_the_end()) for _ in range(count)]
+        storing = [asyncio.create_task(store_file(api.context, "acme", file)) for file in files]
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in range(count):
+                await arrived.acquire()
+        held_bytes = (tracemalloc.get_traced_memory()[0] - before_bytes) // count
+    finally:
+        tracemalloc.stop()
+    goes_on.set()
+    await asyncio.gather(*storing)
+    assert held_bytes <= 1.25 * upload_room_bytes(size_bytes), "a buffer that grows has an eighth more than is in it"
 
 
 BROKEN_FORMS = [

@@ -208,6 +208,25 @@ async def test_a_storage_that_hangs_is_one_that_is_away(monkeypatch):
                 await asyncio.wait_for(asked, _LIBRARY_GOES_ON_S)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_url_that_cannot_be_signed_since_its_credentials_do_not_come_is_a_storage_that_is_away(
+    monkeypatch, is_there
+):
+    """As a pod's role has them from the host's metadata."""
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            await reader.read()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1] if is_there else 9
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        storage = Storage(f"s3://{BUCKET}/x", answer_s=0.3)
+        with pytest.raises(StorageDown):
+            await asyncio.wait_for(storage.put_url("sent/a", for_s=60), _LIBRARY_GOES_ON_S)
+
+
 async def test_a_storage_that_knows_a_file_and_hangs_over_its_bytes_is_away(monkeypatch):
     async def tell_its_size_alone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer):

@@ -28,7 +28,7 @@ from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import _next_result
-from worker.jobs.step_result import StepResult
+from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps.upload import upload
 from worker.outbound.client import SENT_AT_ONCE, SENT_PER_TENANT
 
@@ -271,6 +271,33 @@ async def test_after_an_edit_the_session_is_kept(core, context, backend):
     assert ways(backend) == ["url", "bytes"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("/dl", "holiday.mp4", "holiday.mp4"),
+        ("/clip.mp4", "holiday.mp4", "clip.mp4"),
+        ("/dl", "holiday", "dl.mp4"),
+        ("/dl", "", "dl.mp4"),
+    ],
+)
+async def test_what_was_fetched_is_looked_for_by_the_name_that_it_was_sent_under(core, context, backend, names):
+    """After an edit it would else be brought twice: the name that its server says is not its URL's."""
+    path, named, there = names
+    fields = {"Content-Disposition": f'attachment; filename="{named}"'} if named else {}
+    backend.says(path, Answer(CLIP, content_type="video/mp4", headers=fields))
+    backend.says("upload", UNREACHABLE, NULL)
+    media = MediaRef(url=backend.url + path, name=path.removeprefix("/"))
+    async with uploading(core, context, media, edits=1) as execution:
+        while "bytes" not in ways(backend):
+            await stepped(execution)
+        assert f'filename="{there}"'.encode() in backend.calls("upload")[-1].body
+        backend.says("state", holding(there))
+        backend.says("upload", TAKEN)
+        while execution.session.uploaded == 0:
+            await stepped(execution)
+    assert ways(backend) == ["url", "bytes"]
+
+
 async def test_a_url_that_nobody_can_fetch_is_told_before_anything_is_paid_for(core, context, backend):
     backend.says("upload", UNREACHABLE)
     backend.says("/a.mp4", said({}, 404))
@@ -335,9 +362,8 @@ async def written(core: Core, execution: JobExecution) -> None:
 async def ended(execution: JobExecution) -> None:
     """Take steps, each written down, to the job's end."""
     while not execution.job.ended:
-        result = await _next_result(execution)
-        assert result is not None
-        await execution.commit(result)
+        if result := await _next_result(execution):
+            await execution.commit(result)
 
 
 @pytest.mark.parametrize(("edits", "left"), [(1, []), (0, ["a.mp4", "b.mp4"])])
@@ -384,6 +410,80 @@ async def test_a_replay_brings_what_its_job_had_not_brought_and_no_file_twice(co
     assert [asked.json["urls"] for asked in backend.calls("upload")] == [[first.url], [second.url], [second.url]]
     session = execution.session
     assert ([media.url for media in session.media], session.uploaded) == ([first.url, second.url], 2)
+
+
+async def cancel_while_it_comes(core: Core, backend: ScriptedBackend, execution: JobExecution) -> None:
+    await core.cancel(execution.job)
+    backend.meanwhile["upload"] = execution.lease.cancel_asked.set
+
+
+async def be_late_while_it_comes(core: Core, _: ScriptedBackend, execution: JobExecution) -> None:
+    began_ms = core.clock.now_ms() - execution.job.timeout_s * 1000
+    execution.job = msgspec.structs.replace(execution.job, started_at_ms=began_ms + 1)
+
+
+async def take_over_when_it_is_late(core: Core, _: ScriptedBackend, execution: JobExecution) -> None:
+    execution.handover = Handover(interrupted=True)
+    began_ms = core.clock.now_ms() - execution.job.timeout_s * 1000
+    execution.job = msgspec.structs.replace(execution.job, started_at_ms=began_ms)
+
+
+async def take_over_when_it_is_canceled(core: Core, _: ScriptedBackend, execution: JobExecution) -> None:
+    execution.handover = Handover(interrupted=True)
+    execution.job = await core.cancel(execution.job)
+
+
+async def break_off_after_the_cancel(core: Core, backend: ScriptedBackend, execution: JobExecution) -> None:
+    """While it was parked after an answer that said nothing."""
+    backend.says("upload", NONE)
+    await execution.commit((await waiting_after(execution))._replace(park_s=None))
+    execution.job = await core.cancel(execution.job)
+
+
+async def waiting_after(execution: JobExecution) -> StepResult:
+    result = await _next_result(execution)
+    assert result is not None
+    return result
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        cancel_while_it_comes,
+        be_late_while_it_comes,
+        take_over_when_it_is_late,
+        take_over_when_it_is_canceled,
+        break_off_after_the_cancel,
+    ],
+)
+async def test_a_file_that_may_have_come_when_its_job_ended_is_brought_no_second_time_into_that_session(
+    core, context, backend, end
+):
+    """Nobody counts it there, and with the replay's own copy it would stand on the timeline twice."""
+    backend.says("upload", TAKEN)
+    async with uploading(core, context, await stored_upload(core, context, MUCH)) as execution:
+        await written(core, execution)
+        await end(core, backend, execution)
+        await ended(execution)
+    session = await core.sessions.load(execution.job.session_id)
+    assert session is not None
+    assert (session.backend_id, session.uploaded, [media.name for media in session.media]) == (None, 0, ["a.mp4"])
+
+
+@pytest.mark.parametrize(("state", "left"), [(holding("a.mp4"), ["a.mp4"]), (holding(), []), (said({}, 401), [])])
+async def test_where_an_edit_stands_the_backend_is_asked_for_a_file_that_a_cancel_cut_off(
+    core, context, backend, state, left
+):
+    backend.says("upload", TAKEN)
+    backend.says("state", state)
+    async with uploading(core, context, await stored_upload(core, context, MUCH), edits=1) as execution:
+        await written(core, execution)
+        await cancel_while_it_comes(core, backend, execution)
+        await ended(execution)
+    session = await core.sessions.load(execution.job.session_id)
+    assert session is not None
+    assert ([media.name for media in session.media], session.uploaded) == (left, len(left))
+    assert (execution.job.status, session.backend_id) == (Status.CANCELED, "b1")
 
 
 async def stored_upload(core: Core, context: WorkerContext, content: bytes = CLIP) -> MediaRef:

@@ -192,6 +192,11 @@ class JobExecution:
         stored = await self.context.jobs.load(self.job.id)
         self.job = self._counted(stored or self.job)
 
+    def note_cut_step(self) -> None:
+        """A step of the job was cut off: a file that it was bringing may be there or not."""
+        if self.job.stage is Stage.UPLOADING and self.session.uploaded < len(self.session.media):
+            self.job = transitions.upload_interrupted(self.job)
+
     async def find_credentials(self) -> Credentials | None:
         """Open the job's token for a call. None: it has none, or an operator has removed it."""
         job = self.job

@@ -43,6 +43,8 @@ async def handle_fault(execution: JobExecution, fault: BackendFault) -> StepResu
     Nothing is handed over: whatever was refused, the next step begins from the record alone.
     """
     job = _without_refused_message(execution, fault)
+    if fault.call == "upload" and fault.maybe_done:
+        job = transitions.upload_interrupted(job)
     try:
         result = await _react(execution, job, fault)
     except BackendFault as another:
@@ -124,8 +126,6 @@ async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> 
         if rest_s > LONGEST_PAUSE_S and may_take_another_token(job, execution.session):
             await execution.context.balances.release(execution.job, token_id)
             return _try_again(execution, transitions.restarted(job), fault, elsewhere=True)
-    if fault.call == "upload" and fault.maybe_done:
-        job = transitions.upload_interrupted(job)
     return _try_again(execution, job, fault)
 
 

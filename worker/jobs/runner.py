@@ -134,6 +134,8 @@ async def _step_or_reaction(execution: JobExecution) -> StepResult | None:
 
     What a step has heard of the backend only this run knows: it is not forgotten because Redis is away.
     """
+    if execution.handover.interrupted:
+        execution.note_cut_step()
     try:
         require_time(execution.job, crashes=execution.crashes, now_ms=execution.now_ms)
         _require_session(execution)
@@ -206,8 +208,10 @@ async def _run_step(execution: JobExecution) -> StepResult | None:
     except TimeoutError:
         if not deadline.expired():  # a step's own, which says nothing of the job's time
             raise
+        execution.note_cut_step()
         raise end_of_late(execution.job) from None
     except CancelAsked:
         await execution.reload()
+        execution.note_cut_step()
         execution.lease.cancel_asked.clear()
         return None

@@ -3,8 +3,12 @@
 A finish that the backend reached wins: its video is fetched, and the job succeeds.
 """
 
+import asyncio
+from contextlib import suppress
+
 from core.model import transitions
 from core.model.job import Sent
+from core.model.session import Session
 from worker.backend.faults import PASSING, BackendFault
 from worker.jobs.credit_reading import NO_READING, NOTHING_SPENT, CreditReading, Work, work_on
 from worker.jobs.edit_outcome import patience_s
@@ -12,9 +16,12 @@ from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import abandon_render
 from worker.jobs.settlement import arrives_in_s, settle_cost, settling_session, take_credit_reading
 from worker.jobs.step_result import StepResult
+from worker.jobs.steps.file_in_doubt import count_file_in_doubt
 
 #: the next look comes after so large a part of the time since the message, and not sooner than this
 _PART_OF_TIME, _LOOK_AGAIN_S = 0.25, 5.0
+#: who cancels an upload waits so long for the backend to say whether it has the file
+_ASK_S = 5.0
 
 
 async def cancel(execution: JobExecution) -> StepResult:
@@ -27,8 +34,21 @@ async def cancel(execution: JobExecution) -> StepResult:
     sent = None if execution.handover.may_send else job.sent
     if sent and not job.edited:
         return await _wait_for_late_effects(execution, sent)
+    session = await _count_file_in_doubt(execution)
     canceled = transitions.canceled(job, now_ms=execution.now_ms)
-    return StepResult(canceled if sent else transitions.with_cost(canceled, **NOTHING_SPENT))
+    return StepResult(canceled if sent else transitions.with_cost(canceled, **NOTHING_SPENT), session)
+
+
+async def _count_file_in_doubt(execution: JobExecution) -> Session | None:
+    """Count a file that came although its upload was cut off, or a replay would bring it once more. None: nobody says that it did.
+
+    Where no edit stands the backend's session is left instead.
+    """
+    if execution.job.upload_in_doubt and execution.session.edits:
+        with suppress(BackendFault, TimeoutError):
+            async with asyncio.timeout(_ASK_S):
+                return await count_file_in_doubt(execution)
+    return None
 
 
 async def _wait_for_late_effects(execution: JobExecution, sent: Sent) -> StepResult:

@@ -5,30 +5,30 @@ it does not say it has is looked for in the session's state, since one brought t
 is one of which nobody knows after a crash whether it arrived.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import msgspec
 
 from core.errors import Code, Permanent
 from core.job_files import discard_file, new_fetched_path
-from core.media.formats import HEAD_BYTES, format_of_content, is_named, name_as
+from core.media.formats import HEAD_BYTES, format_of_content, format_of_name, name_as
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Stage, Status
-from core.model.session import Session
 from core.profiles import PROFILES
 from core.storage import FileMissing, StorageDown
 from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import PASSING, BackendFault, Fault
-from worker.backend.responses import State, UploadAnswer
+from worker.backend.responses import UploadAnswer
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after_upload, tries_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.announce import announce_message
 from worker.jobs.steps.answer import answer_of
+from worker.jobs.steps.file_in_doubt import count_file_in_doubt, is_there
 from worker.jobs.steps.new_render import first_render
-from worker.outbound.download import MediaAway, fetch_media
+from worker.outbound.download import Fetched, MediaAway, fetch_media
 
 #: a file whose server is away is fetched so often, a quarter of a minute from first to last
 _FETCHES = 4
@@ -59,6 +59,10 @@ async def _upload_next(execution: JobExecution) -> StepResult:
         return await _resolve_in_doubt(execution)
     media = execution.session.media[execution.session.uploaded]
     try:
+        if name := await _name_to_note(execution, media):
+            return StepResult(
+                transitions.moved(execution.job, Stage.UPLOADING), sessions.next_named(execution.session, name)
+            )
         answer = await _bring(execution, media)
     except MediaAway as away:
         return _fetch_later(execution, away)
@@ -95,7 +99,7 @@ async def _has_arrived(execution: JobExecution, media: MediaRef, answer: UploadA
     except STORE_DOWN:  # nor who does this step again once Redis answers
         raise _unbelieved() from None
     names = {media.name, *(file.filename for file in answer.files if file.filename)}
-    return _is_there(execution.session, state, names)
+    return is_there(execution.session, state, names)
 
 
 def _bring_otherwise(execution: JobExecution, media: MediaRef, answer: UploadAnswer) -> StepResult:
@@ -118,17 +122,6 @@ def _unbelieved() -> BackendFault:
     return BackendFault(Fault.BROKEN, call="upload", detail="the backend does not say that it has the file")
 
 
-def _is_there(session: Session, state: State, names: Collection[str]) -> bool:
-    """Whether a session's state lists more files of these names than were brought before.
-
-    Where a name went with its job's data, all files are counted.
-    """
-    before = session.media[: session.uploaded]
-    if any(media.removed for media in before):
-        return len(state.video_infos) > len(before)
-    return state.count_named(names) > sum(is_named(media.name, names) for media in before)
-
-
 def _note_in_doubt(execution: JobExecution) -> StepResult:
     """The run before this one may have uploaded the file: write that down, so that no later fault makes us forget it."""
     doubted = transitions.moved(execution.job, Stage.UPLOADING, upload_in_doubt=True)
@@ -140,16 +133,27 @@ async def _resolve_in_doubt(execution: JobExecution) -> StepResult:
     job, session = execution.job, execution.session
     if not session.edits:
         return StepResult(transitions.restarted(job, upload_in_doubt=False), sessions.forgotten(session))
-    state = await execution.context.backend.read_state(await execution.credentials(), execution.backend_session())
-    there = session.uploaded + _is_there(session, state, {session.media[session.uploaded].name})
-    return StepResult(transitions.moved(job, Stage.UPLOADING, upload_in_doubt=False), sessions.uploaded(session, there))
+    return StepResult(
+        transitions.moved(job, Stage.UPLOADING, upload_in_doubt=False), await count_file_in_doubt(execution)
+    )
+
+
+async def _name_to_note(execution: JobExecution, media: MediaRef) -> str | None:
+    """Ask a file's server for its name where its URL says none; None: it is known, or nobody will look for it by that.
+
+    In a session with an edit a file of which nobody knows whether it came is looked for by its name: that is written down first.
+    """
+    if not (media.by_bytes and media.url and execution.session.edits) or format_of_name(media.name):
+        return None
+    async with _fetched(execution, media.url) as fetched:
+        return fetched.filename if format_of_name(fetched.filename) else None
 
 
 async def _bring(execution: JobExecution, media: MediaRef) -> UploadAnswer:
     if media.upload_id:
         return await _send_stored(execution, media)
     assert media.url is not None
-    return await (_fetch_and_send if media.by_bytes else _send_url)(execution, media.url)
+    return await (_fetch_and_send(execution, media) if media.by_bytes else _send_url(execution, media.url))
 
 
 async def _send_stored(execution: JobExecution, media: MediaRef) -> UploadAnswer:
@@ -200,18 +204,23 @@ async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
         raise
 
 
-async def _fetch_and_send(execution: JobExecution, url: str) -> UploadAnswer:
+def _fetched(execution: JobExecution, url: str) -> AbstractAsyncContextManager[Fetched]:
+    limit_bytes = PROFILES[execution.job.profile].max_bytes
+    return fetch_media(execution.context.outbound, url, max_bytes=limit_bytes, tenant=execution.job.tenant)
+
+
+async def _fetch_and_send(execution: JobExecution, media: MediaRef) -> UploadAnswer:
     """Bring a file through our storage. Raises StorageDown where it goes there by another hand: it is fetched again."""
     context = execution.context
     path = new_fetched_path(execution.job)
-    limit = PROFILES[execution.job.profile].max_bytes
     try:
-        async with fetch_media(context.outbound, url, max_bytes=limit, tenant=execution.job.tenant) as fetched:
+        async with _fetched(execution, media.url or "") as fetched:
             await context.storage.write(path, fetched.chunks)
         found = format_of_content(await context.storage.head(path, HEAD_BYTES))
         if found is None:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
-        return await _send_file(execution, name_as(fetched.filename, found), path)
+        name = media.name if execution.session.edits else fetched.filename
+        return await _send_file(execution, name_as(name, found), path)
     except FileMissing:  # by who removes all that the job has
         raise StorageDown("what was fetched is gone") from None
     finally:
