@@ -31,6 +31,7 @@ _TELLS_COST = frozenset(
     {
         Code.NOTHING_CHANGED,
         Code.NEEDS_INPUT,
+        Code.NOTHING_TO_EXPORT,
         Code.EDIT_UNCONFIRMED,
         Code.SESSION_LOST,
         Code.DEADLINE_EXCEEDED,
