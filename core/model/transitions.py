@@ -177,6 +177,11 @@ def edited(job: Job, *, changes: tuple[str, ...], **facts: Any) -> Job:
     return _next(job, edited=True, changes=changes, recovery=None, **facts)
 
 
+def timeline_seen(job: Job, *, timeline: str, changes: tuple[str, ...]) -> Job:
+    """More of the edit has come since it was confirmed: a draft that was late, or a generation's second stage."""
+    return _next(job, timeline=timeline, changes=changes)
+
+
 def rendering(job: Job, *, render: Render) -> Job:
     """A render has this id from now on; asking for it twice is harmless."""
     return moved(job, Stage.RENDERING, render=render)
