@@ -178,6 +178,12 @@ def _is_same_file(one: MediaRef, other: MediaRef) -> bool:
     return (one.url, one.upload_id) == (other.url, other.upload_id)
 
 
+def timeline_retold(session: Session, *, job_id: str, timeline: str) -> Session:
+    """More of a job's edit has come since it was confirmed."""
+    return msgspec.structs.replace(session, timeline=timeline, timeline_of=job_id)
+
+
 def timeline_changed(session: Session, *, job_id: str, timeline: str) -> Session:
     """A job's edit is confirmed, and this is the timeline since."""
-    return msgspec.structs.replace(session, edits=session.edits + 1, timeline=timeline, timeline_of=job_id)
+    told = timeline_retold(session, job_id=job_id, timeline=timeline)
+    return msgspec.structs.replace(told, edits=session.edits + 1)

@@ -31,6 +31,7 @@ _TELLS_COST = frozenset(
     {
         Code.NOTHING_CHANGED,
         Code.NEEDS_INPUT,
+        Code.NOTHING_TO_EXPORT,
         Code.EDIT_UNCONFIRMED,
         Code.SESSION_LOST,
         Code.DEADLINE_EXCEEDED,
@@ -178,6 +179,11 @@ def answered(job: Job, *, reply: str) -> Job:
 def edited(job: Job, *, changes: tuple[str, ...], **facts: Any) -> Job:
     """The message's effect is confirmed; `facts` are its cost, and what else came of it."""
     return _next(job, edited=True, changes=changes, recovery=None, **facts)
+
+
+def timeline_seen(job: Job, *, timeline: str, changes: tuple[str, ...]) -> Job:
+    """More of the edit has come since it was confirmed: a draft that was late, or a generation's second stage."""
+    return _next(job, timeline=timeline, changes=changes)
 
 
 def rendering(job: Job, *, render: Render) -> Job:

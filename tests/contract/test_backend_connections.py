@@ -38,6 +38,38 @@ async def test_plain_calls_go_over_one_connection_as_long_as_it_is_fit() -> None
     assert (remote.connections, len(remote.requests)) == (1, 5)
 
 
+@asynccontextmanager
+async def closing_unannounced(answer: object) -> AsyncIterator[tuple[Backend, list[bytes]]]:
+    """A backend that says nothing of it, and closes each connection right behind its answer: which requests have come?"""
+    heard: list[bytes] = []
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append((await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0])
+        writer.write(answered(answer))
+        await reader.read(1)  # the next request is on its way when this end hangs up
+
+    async with serving(once) as url, backend(url) as made:
+        yield made, heard
+
+
+async def test_what_may_be_asked_twice_is_asked_again_at_once_where_a_kept_connection_has_died() -> None:
+    told = {"code": 0, "data": {"available": 7, "session_id": "b1"}}
+    async with closing_unannounced(told) as (made, heard):
+        assert await balance(made) == 7
+        assert await balance(made) == 7
+        assert (await made.open_session(CALLER, language=None)).session_id == "b1"
+        assert await made.start_render(CALLER, render_id="render_1", session_id="b1", draft={}, output={}) is None
+    assert len(heard) == 4
+
+
+async def test_a_file_is_not_brought_twice_where_a_kept_connection_has_died() -> None:
+    async with closing_unannounced({"code": 0, "data": {"available": 7}}) as (made, heard):
+        assert await balance(made) == 7
+        with pytest.raises(BackendFault) as caught:
+            await made.upload_url(CALLER, session_id="b1", urls=["https://x/clip.mp4"])
+    assert (caught.value.fault, len(heard)) == (Fault.BROKEN, 1)
+
+
 async def test_calls_at_once_have_a_connection_each() -> None:
     async with peer(answered({"code": 0, "data": {"available": 7}})) as remote, backend(remote.url) as made:
         assert await asyncio.gather(*(balance(made) for _ in range(5))) == [7] * 5

@@ -66,6 +66,16 @@ async def test_a_session_whose_task_only_its_state_names_has_a_link_too(core, co
     assert backend.calls("claim")[0].json == {"task_id": "t1", "session_id": "b1"}
 
 
+@pytest.mark.parametrize(("token", "told"), [("clm_a+b/c=&d", link("clm_a%2Bb%2Fc%3D%26d")), ("nmv_usr_a", None)])
+async def test_a_link_holds_any_token_that_opens_the_project_and_never_the_backend_s_own(
+    core, context, backend, token, told
+):
+    backend.says("claim", made(token))
+    async with at_export(core, context) as execution:
+        job = await stepped(execution)
+    assert job.claim_url == told
+
+
 async def test_a_link_is_made_anew_before_its_time_is_over(core, context, backend):
     async with at_export(core, context) as execution:
         given = []

@@ -12,7 +12,7 @@ from core.clock import HandClock
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Sent, Stage
+from core.model.job import Job, Recovery, Sent, Stage
 from core.model.plan import Plan
 from core.store.jobs.records import Claim
 from core.store.redis.codec import pack_json
@@ -299,3 +299,47 @@ async def test_a_caller_hears_of_any_sign_of_life_in_a_long_stream(
         execution.handover = Handover(may_send=True)
         await edit(execution)
         assert execution.job.message == "⏳ Still working..."
+
+
+async def test_a_stream_that_held_gui_talk_alone_has_answered(
+    core: Core, context: WorkerContext, backend: ScriptedBackend
+) -> None:
+    """Else it would be looked after as one that broke off, and end so in its caller's eyes."""
+    event = b'data: {"type":"text","content":"Click the Export button to download your video."}'
+    backend.says("/run_sse", Answer(event + b"\n\n", content_type="text/event-stream"))
+    async with listened(core, context) as (execution, _):
+        execution.job = msgspec.structs.replace(execution.job, recovery=None, reply=None)
+        execution.handover = Handover(may_send=True)
+        job = (await edit(execution)).job
+    assert job.recovery is not None
+    assert (job.recovery.spoke, job.recovery.tools_ran, job.reply) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "tools_ran", "code"),
+    [
+        ("I'm sorry, I can't do that.", False, Code.NOTHING_CHANGED),
+        ("Done.", True, Code.NOTHING_TO_EXPORT),
+    ],
+)
+async def test_talk_that_was_paid_for_and_leaves_nothing_to_export_is_told_as_such(
+    core: Core, context: WorkerContext, backend: ScriptedBackend, *, reply: str, tools_ran: bool, code: Code
+) -> None:
+    """Whoever has brought a clip and asked for an edit is not told to do so."""
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": None}}}))
+    async with listened(core, context) as (execution, _):
+        intent = execution.job.sent
+        assert intent is not None
+        empty = msgspec.structs.replace(
+            intent, before=drafts.fingerprint(None), state=drafts.state_fingerprint({}, uploads=0)
+        )
+        recovery = Recovery(since_ms=core.clock.now_ms(), spoke=True, tools_ran=tools_ran)
+        execution.job = msgspec.structs.replace(
+            execution.job, sent=empty, recovery=recovery, reply=reply, plan=Plan(message="trim it", action="export")
+        )
+        await stepped(execution, 3)
+        core.clock.turn(by_s=core.settings.unseen_edit_s + 1)
+        job = await stepped(execution, 3)
+    assert job.error is not None
+    assert (job.error.code, job.hints == ()) == (code, code is Code.NOTHING_CHANGED)
+    assert job.error.hint.endswith("The job cost 50 credits.")

@@ -227,6 +227,20 @@ async def test_a_fresh_session_whose_state_holds_nothing_again_and_again_has_no_
     assert (await at_state(core, tmp_path, answer, **TOLD_TWICE)).draft is None
 
 
+@pytest.mark.parametrize(("before", "edits", "sent"), [(1, 0, None), (2, 1, None), (2, 0, NOTHING_BEFORE)])
+async def test_a_new_session_that_is_said_to_be_gone_is_believed_to_be_twice(core, tmp_path, before, edits, sent):
+    gone, tries = answered({"code": 1002, "message": "session not found"}), {"state session_lost": before}
+    with pytest.raises(BackendFault) as lost:
+        await at_state(core, tmp_path, gone, tries=tries, edits=edits, sent=sent)
+    assert lost.value.fault is Fault.SESSION_LOST
+
+
+async def test_the_third_new_session_in_a_row_that_is_said_to_be_gone_has_no_state_yet(core, tmp_path):
+    gone = answered({"code": 1002, "message": "session not found"})
+    state = await at_state(core, tmp_path, gone, tries={"state session_lost": 2})
+    assert state.draft is None, "the message will hear whether it is gone"
+
+
 @pytest.mark.parametrize("answer", NOTHINGS)
 async def test_where_nothing_was_before_the_message_an_answer_that_holds_nothing_shows_no_change(
     core, tmp_path, answer

@@ -17,6 +17,7 @@ from core.model.render_looks import SPREAD
 from core.model.session import Session
 from core.model.token import TokenState
 from core.store.jobs.orphan_renders import OrphanRender
+from core.store.redis.codec import pack_json, unpack_json
 from core.store.redis.functions import RENDER_SAMPLES_LIFE_MS
 from core.store.redis.keys import key
 from tests.scripted_backend import Answer, ScriptedBackend, page, said, scripted_backend
@@ -25,6 +26,7 @@ from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
+from worker.jobs.step_result import Handover
 from worker.jobs.steps.render import render
 
 __all__ = ["context", "core"]
@@ -387,6 +389,26 @@ async def test_a_draft_that_is_empty_after_an_edit_is_waited_for_as_long_as_an_e
         assert not backend.calls("render")
         await stepped(execution)
     assert len(backend.calls("render")) == 1
+
+
+async def test_what_is_rendered_is_told_where_it_came_after_the_edit_was_judged(core, context, backend):
+    """Else a film of two tracks stands beside a timeline that is empty."""
+    backend.says("state", EMPTY, said({"code": 0, "data": {"state": {"draft": DRAFT}}}))
+    async with at_export(core, context) as execution:
+        execution.job = msgspec.structs.replace(
+            execution.job,
+            sent=Sent(at_ms=0, before="d0"),
+            stage_since_ms=core.clock.now_ms(),
+            timeline="Timeline (0 tracks)",
+            changes=("Timeline changed",),
+        )
+        execution.handover = Handover(draft_before=pack_json(None))
+        await stepped(execution, 2)
+        result = await render(execution)
+    assert (result.job.timeline, result.job.changes) == ("Timeline (1 track): 1. Video (0-4s)", ("Video added (0-4s)",))
+    assert result.session is not None
+    assert (result.session.timeline, result.session.edits) == (result.job.timeline, execution.session.edits)
+    assert unpack_json(result.fields["tracks"])[0]["type"] == "video"
 
 
 async def test_a_draft_that_stays_empty_is_nothing_to_export(core, context, backend):

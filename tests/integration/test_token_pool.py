@@ -513,6 +513,17 @@ async def test_an_anonymous_token_that_the_backend_gives_once_more_serves_its_ne
         assert len(backend.calls(ANONYMOUS)) == 1
 
 
+async def test_a_new_anonymous_token_that_is_said_to_be_over_already_serves(core, tmp_path):
+    """Else each look would ask for another one, and there is one a week."""
+    async with scripted_backend() as backend, context_over(core, tmp_path, backend=backend.url) as context:
+        over = {"token": "nmv_usr_a", "credits": 100, "expires_at": "2020-01-01T00:00:00Z"}
+        backend.says(ANONYMOUS, said({"data": over}))
+        backend.says("credits", TOLD)
+        jobs = [await core.submit(), await core.submit()]
+        assert len(await taken_by_all(core, [context], jobs)) == 2
+        assert len(backend.calls(ANONYMOUS)) == 1
+
+
 @pytest.mark.parametrize(("days", "is_kept"), [(2, True), (29, True), (32, False)])
 async def test_the_successor_of_an_anonymous_token_is_known_as_long_as_a_session_may_name_it(
     core, tmp_path, days, is_kept

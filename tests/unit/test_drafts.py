@@ -73,6 +73,7 @@ def test_the_summary_reads_as_callers_know_it() -> None:
             },
             "Timeline (1 track): 1. BGM: Hum (0.5-2.5s, 40%)",
         ),
+        ({"t": {"a": {"tt": 0.0, "sg": {"x": {"d": 3_000}}}}}, "Timeline (1 track): 1. Video (0-3s)"),
         (
             draft(titles=tuple(title(name, at, 1_000) for at, name in enumerate("ABCDE"))),
             'Timeline (1 track): 1. Title: "A", "B", "C" and 2 more (0-1s)',
@@ -111,7 +112,11 @@ def test_tracks_are_told_as_json_without_links() -> None:
     [
         (draft(clip()), True),
         ({"t": [{"tt": 0, "sg": []}, {"tt": 7, "sg": [{"d": 1}]}]}, True),
+        ({"t": {"a": {"tt": 0, "sg": [{"d": 1}]}}}, True),
+        ({"t": [{"tt": 0, "sg": {"x": {"d": 1}}}]}, True),
+        ({"t": {"video": [{"sg": [{"d": 1}]}], "audio": []}}, True),
         ({"t": [{"tt": 0, "sg": []}]}, False),
+        ({"t": {"a": {"tt": 0, "sg": {}}}}, False),
         ({"t": [{"tt": 0}]}, False),
         ({"t": {"sg": [1]}}, False),
         ({}, False),

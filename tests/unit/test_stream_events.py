@@ -164,6 +164,27 @@ def test_what_is_too_large_is_counted_as_unknown_and_the_reply_goes_on() -> None
     ]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r", "\r\n"])
+@pytest.mark.parametrize(
+    ("frame", "told"),
+    [
+        ('data: {"type":"text","content":"Done."}', [Text("Done.")]),
+        ('data: {"error":"it broke"}', [StreamError("it broke")]),
+        ('event: error\ndata: {"code":1001,"message":"expired"}', [StreamError("expired", 1001)]),
+        ('data: {"type":"text","content":"Do', []),
+        ("data: Error: eng", []),
+        ("event: error", []),
+        (": alive", []),
+    ],
+)
+def test_a_last_event_without_a_blank_line_counts_if_all_of_it_is_there(
+    frame: str, end: str, told: list[StreamEvent]
+) -> None:
+    decoder = StreamDecoder()
+    assert [*decoder.feed(b"data: heartbeat\n\n"), *decoder.feed(f"{frame}{end}".encode())][:1] == [Heartbeat()]
+    assert decoder.end() == told
+
+
 #: Error frames as agent servers write that put them together by hand, and what a caller may read of them.
 BY_HAND = [
     ('data: {"error": "Tool "cut" failed"}', 'Tool "cut" failed'),

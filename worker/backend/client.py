@@ -226,12 +226,19 @@ class Backend:
         work_began = False
         async for chunk in chunks:
             for event in decoder.feed(chunk):
-                self._metrics.stream_event(event.kind)
-                if isinstance(event, Unknown):
-                    self._metrics.surprise("message", Surprise.UNKNOWN_EVENT)
-                _raise_refusal(event, work_began=work_began)
-                work_began = work_began or _tells_of_work(event)
+                work_began = self._noted(event, work_began=work_began)
                 yield event
+        for event in decoder.end():
+            work_began = self._noted(event, work_began=work_began)
+            yield event
+
+    def _noted(self, event: StreamEvent, *, work_began: bool) -> bool:
+        """Count an event, and say whether work has begun by now. Raises BackendFault where it is the message's refusal."""
+        self._metrics.stream_event(event.kind)
+        if isinstance(event, Unknown):
+            self._metrics.surprise("message", Surprise.UNKNOWN_EVENT)
+        _raise_refusal(event, work_began=work_began)
+        return work_began or _tells_of_work(event)
 
     def _post(
         self, call: str, path: str, credentials: Credentials, body: msgspec.Struct, *, silence_s: float | None = None

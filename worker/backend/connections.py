@@ -6,6 +6,7 @@ nothing was sent. No cookies, no redirects, no proxies, no environment.
 
 import asyncio
 import socket
+from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 
@@ -13,7 +14,7 @@ import httpx
 
 from core.clock import stopwatch_s
 from core.security.url_policy import Address
-from worker.backend.http11 import BackendConnection, Outgoing
+from worker.backend.http11 import BackendConnection, NothingCame, Outgoing
 from worker.connections.dial import connect_to_any, shake_hands
 from worker.connections.idle import IdleConnections, Origin
 
@@ -29,15 +30,26 @@ class BackendConnections:
         self._idle = IdleConnections[BackendConnection](most=_KEPT, longest_s=_KEPT_S)
 
     async def send(self, request: Outgoing, origin: Origin, *, fresh: bool) -> httpx.Response:
-        """Send one request, over a connection of its own where that must be `fresh`.
+        """Send one request, over a connection of its own where that must be `fresh`; once more over such a one where that
+        does no harm, and a kept one has died.
 
         Raises httpx.ConnectError or httpx.ConnectTimeout where nothing was sent, other errors of httpx where it may have.
         """
-        connection = None if fresh else self._idle.take(origin)
-        connection = connection or await self._dial(origin, request.times.connect_s)
-        end = connection.close if fresh else partial(self._idle.keep, origin, connection)
+        if not fresh and (kept := self._idle.take(origin)):
+            try:
+                return await self._exchange(kept, request, on_end=partial(self._idle.keep, origin, kept))
+            except NothingCame:  # it was closed while it was idle, or right behind its last answer
+                if not request.may_repeat:
+                    raise
+        dialled = await self._dial(origin, request.times.connect_s)
+        end = dialled.close if fresh else partial(self._idle.keep, origin, dialled)
+        return await self._exchange(dialled, request, on_end=end)
+
+    async def _exchange(
+        self, connection: BackendConnection, request: Outgoing, on_end: Callable[[], None]
+    ) -> httpx.Response:
         try:
-            return await connection.exchange(request, on_end=end)
+            return await connection.exchange(request, on_end=on_end)
         except BaseException:
             connection.give_up()
             raise

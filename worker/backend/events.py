@@ -114,6 +114,11 @@ class StreamDecoder:
         """Read on, with any bytes in any portions."""
         return [event for frame in self._frames.feed(chunk) for event in read_frame(frame.data, name=frame.name)]
 
+    def end(self) -> list[StreamEvent]:
+        """Read an event that lacks its blank line where the stream closes: it counts if all of it is there."""
+        whole = (frame for frame in self._frames.end() if frame.data and isinstance(_decoded(frame.data), dict))
+        return [event for frame in whole for event in read_frame(frame.data, name=frame.name)]
+
 
 def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
     """Read one event's data, e.g. ``{"type":"text","content":"Done."}``; at least one event comes back.

@@ -160,6 +160,8 @@ _SESSION_CALLS = ("message", "upload", "state", "render", "claim_token")
 _DUPLICATE_WORDS = ("duplicate", "already exist", "already been used", "already used", "exists already")
 #: a 403 is about scopes only where it says so
 _SCOPE_WORDS = ("scope", "permission", "forbidden", "not allowed", "权限")
+#: a 402 is about the plan, unless it says so of what is no export
+_CREDIT_WORDS = ("credit", "balance", "积分", "余额")
 #: what an error without a code or a status says of itself where it may pass
 _PASSING_WORDS = (
     "internal error",
@@ -288,6 +290,8 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
     """Read what means different things in different calls."""
     if seen == HTTPStatus.FORBIDDEN:
         return Fault.SCOPE_MISSING if any(word in words for word in _SCOPE_WORDS) else Fault.REFUSED
+    if seen == HTTPStatus.PAYMENT_REQUIRED and call != "render" and any(word in words for word in _CREDIT_WORDS):
+        return Fault.NO_CREDITS
     if seen in (401, 402, 429) or seen in _SERVER_ERRORS:
         return None
     if call == "render" and any(word in words for word in _DUPLICATE_WORDS):

@@ -46,6 +46,12 @@ class Outgoing(NamedTuple):
     headers: Mapping[str, str]
     body: bytes | AsyncIterator[bytes]
     times: Timeouts
+    #: to ask it twice does no harm
+    may_repeat: bool = False
+
+
+class NothingCame(httpx.ReadError):
+    """The connection ended without a byte of the answer, as one does that was closed while it was idle."""
 
 
 class BackendConnection:
@@ -63,12 +69,15 @@ class BackendConnection:
     async def exchange(self, request: Outgoing, on_end: Callable[[], None]) -> httpx.Response:
         """Send a request and wait for the head of its answer; `on_end` is called once its body is over or closed.
 
-        Raises httpx.LocalProtocolError before a byte is sent; else what the request's body raises, httpx.TransportError.
+        Raises httpx.LocalProtocolError before a byte is sent, NothingCame; else what the request's body raises, httpx.TransportError.
         """
         self._is_reusable = False
         answer, read_s = _Answer(), request.times.read_s
-        sent_whole = await self._send(request, answer)
-        await self._head(answer, read_s)
+        try:
+            sent_whole = await self._send(request, answer)
+            await self._head(answer, read_s)
+        except (httpx.ReadError, httpx.RemoteProtocolError) as broken:
+            raise broken if answer.has_begun else NothingCame("the connection ended without an answer") from broken
         body = self._body(answer, read_s, sent_whole=sent_whole)
         return httpx.Response(answer.status, headers=answer.headers, stream=OwnedBody(body, on_end))
 
@@ -135,7 +144,7 @@ class _Answer:
     def __init__(self) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
         self.status = 0
-        self.has_head = False
+        self.has_begun = self.has_head = False
         self.is_over = False
         self.may_keep = False
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -151,6 +160,7 @@ class _Answer:
         if not data:
             self._end()
             return
+        self.has_begun = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as broken:

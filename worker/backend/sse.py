@@ -2,7 +2,7 @@
 
 Called by `events`. Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation:
 lines end at LF, CR or CRLF and nowhere else (U+2028 is text), a BOM may stand first, an event that the end of the
-stream cuts off is dropped. Where it hands out more than the standard does, it is a sign of life or of a fault. It
+stream cuts off is told apart. Where it hands out more than the standard does, it is a sign of life or of a fault. It
 must not know what the data means.
 """
 
@@ -46,6 +46,10 @@ class FrameDecoder:
         rest = chunk[1:] if self._after_cr and chunk.startswith(b"\n") else chunk
         self._after_cr = rest.endswith(b"\r")
         return [frame for piece in rest.splitlines(keepends=True) for frame in self._piece(piece)]
+
+    def end(self) -> list[Frame]:
+        """Hand out the event that the end of the stream cuts off, as far as it came; the standard drops it."""
+        return self.feed(b"\n\n")
 
     def _piece(self, piece: bytes) -> list[Frame]:
         told = self._take(piece)

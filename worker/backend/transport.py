@@ -29,6 +29,8 @@ from worker.connections.idle import origin_of
 _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 #: calls that may lead on to another address
 _FILE_CALLS = ("output", "download")
+#: calls that do something anew each time; a render has an id of ours, and a session that nobody uses is none
+_ASKED_ONCE = ("anonymous_token", "upload", "message")
 #: of a whole file: what is behind its last byte is nothing
 _CONTENT_RANGE = re.compile(r"bytes 0-(?P<last>\d{1,18})/(?P<size>\d{1,18})")
 #: a film's kind is known by as many
@@ -185,7 +187,8 @@ class Transport:
         length = {"Content-Length": str(len(body))} if isinstance(body, bytes) and request.method != "GET" else {}
         times = Timeouts(self._connect_timeout_s, self._answer_timeout_s, self._silence_s(request))
         headers = {"Host": host} | self._headers | request.headers | length
-        return Outgoing(request.method, target, headers, body, times)
+        may_repeat = isinstance(body, bytes) and request.call not in _ASKED_ONCE
+        return Outgoing(request.method, target, headers, body, times, may_repeat)
 
     def _silence_s(self, request: BackendRequest) -> float:
         return request.read_timeout_s or self._answer_timeout_s

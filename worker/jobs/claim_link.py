@@ -1,6 +1,7 @@
 """The link that opens the project in a browser (BACKEND.md, "Calls": claim link)."""
 
 import asyncio
+from urllib.parse import quote
 
 from core.model import session as sessions
 from core.model.session import Session
@@ -32,6 +33,6 @@ async def with_claim_link(execution: JobExecution, session: Session, *, within_s
     life_s = claim.expires_in_s or _USUAL_LIFE_S
     return sessions.claimable(
         session,
-        claim_url=f"{execution.context.settings.nemo_web_url}/workspace/claim?ct={claim.token}",
+        claim_url=f"{execution.context.settings.nemo_web_url}/workspace/claim?ct={quote(claim.token, safe='')}",
         expires_ms=execution.now_ms + int(life_s * 1000),
     )

@@ -247,10 +247,13 @@ class JobExecution:
         """Whether a fault may be a fresh session's: where the session itself is gone, the next call says so.
 
         An answer that holds nothing may be a slip, and what is in the session is what the edit is told by: before the
-        message it must come again and again.
+        message it must come again and again. So it is with a code for a session that is gone: it comes of a third new one.
         """
+        again = tries_of(fault, self.job) >= _NOTHINGS_BELIEVED
         if fault.fault is Fault.NOTHING_TOLD:
-            return self.job.sent is not None or tries_of(fault, self.job) >= _NOTHINGS_BELIEVED
+            return self.job.sent is not None or again
+        if fault.fault is Fault.SESSION_LOST and self.job.sent is None and again:
+            return True
         return fault.fault is Fault.NO_STATE or (fault.fault is Fault.SESSION_LOST and fault.code in (None, 404))
 
     async def unless_canceled(self, step: Coroutine[Any, Any, StepResult]) -> StepResult:

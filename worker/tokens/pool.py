@@ -79,11 +79,15 @@ class TokenPool:
         await self._tokens.add(secret, kind="operator")
 
     async def add_issued(self, issued: IssuedToken) -> str:
-        """Put the anonymous identity's new token into the pool, or the same one for a new time; its id comes back."""
+        """Put the anonymous identity's new token into the pool, or the same one for a new time; its id comes back.
+
+        One that was over when it was made has a time that nobody can read: the backend says itself when it is over.
+        """
+        told_ms = issued.expires_at_ms
         return await self._tokens.add(
             issued.token,
             kind="anonymous",
-            expires_ms=issued.expires_at_ms,
+            expires_ms=told_ms if told_ms and told_ms > self._clock.now_ms() else None,
             available=issued.credits,
             user_id=issued.user_id,
             anew=True,

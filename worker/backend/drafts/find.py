@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from worker.backend import json_text
-from worker.backend.drafts.parse import SEGMENTS, TRACKS
+from worker.backend.drafts.parse import SEGMENTS, TRACKS, dicts
 
 _KEY = "draft"
 _DEEPEST = 6
@@ -40,7 +40,7 @@ def find_draft(state: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _innermost(draft: dict[str, Any]) -> dict[str, Any]:
     """Unwrap ``{"schema": 3, "draft": {…}}``; one that has tracks of its own is what it is."""
-    if any(isinstance(draft.get(key), list) for key in TRACKS):
+    if any(isinstance(draft.get(key), list) or _are_tracks(draft.get(key)) for key in TRACKS):
         return draft
     inner = draft.get(_KEY)
     if isinstance(inner, dict):
@@ -62,8 +62,5 @@ def _by_shape(value: Any, depth: int) -> Iterator[dict[str, Any]]:
 
 
 def _are_tracks(value: object) -> bool:
-    """Whether a list holds tracks: objects with segments, which may be none."""
-    tracks = value if isinstance(value, list) else []
-    return any(
-        isinstance(track, dict) and any(isinstance(track.get(key), list) for key in SEGMENTS) for track in tracks
-    )
+    """Whether something holds tracks: objects with segments, which may be none."""
+    return any(isinstance(track.get(key), list | dict) for track in dicts(value) for key in SEGMENTS)

@@ -117,7 +117,13 @@ def pick(holders: tuple[dict[str, Any], ...], keys: Keys) -> object:
 
 
 def dicts(value: object) -> Iterator[dict[str, Any]]:
-    return (each for each in value if isinstance(each, dict)) if isinstance(value, list) else iter(())
+    """Go over tracks or segments: in a list, or under their names, ``{"a": {…}}``, or by kind, ``{"video": [{…}]}``."""
+    held = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    for each in held:
+        if isinstance(each, dict):
+            yield each
+        elif isinstance(each, list) and isinstance(value, dict):
+            yield from dicts(each)
 
 
 def _number(value: object) -> float | None:
@@ -135,7 +141,8 @@ def _holders(value: object) -> tuple[dict[str, Any], ...]:
 def _track(value: dict[str, Any]) -> Track:
     holders = _holders(value)
     segments = tuple(_segment(each) for each in dicts(pick(holders, SEGMENTS)))
-    return Track(_KINDS.get(str(pick(holders, _TYPE)).lower(), "other"), _words(holders, _NAME), segments)
+    kind = str(pick(holders, _TYPE)).lower().removesuffix(".0")
+    return Track(_KINDS.get(kind, "other"), _words(holders, _NAME), segments)
 
 
 def _segment(value: dict[str, Any]) -> Segment:

@@ -16,6 +16,8 @@ _LINK_KEYS = (
 _WHOLE = 100
 #: a word for work that goes on: ``processing``, ``in_progress``, ``started``
 _UNDER_WAY = re.compile("ing|progress|start|active|wait")
+#: a word that speaks of an end: ``render_completed``, ``success_with_warnings``, ``finish``
+_OVER = re.compile("(?<!in)complet|(?<!un)succe|(?<!un)finish|^ok")
 RenderWord: TypeAlias = Literal["pending", "processing", "completed", "failed"]
 
 
@@ -59,7 +61,7 @@ def parse_render_ids(data: dict[str, Any]) -> list[str]:
 
 
 def _render_word(status: object, *, linked: bool, whole: bool) -> RenderWord:
-    """Read a status; without any, or with one that is not known and 100 percent, a link to the film says that there is one."""
+    """Read a status; a link to the film counts where there is none, or one that is not known and speaks of an end, or 100 percent."""
     match str(status).strip().lower():
         case "completed" | "complete" | "succeeded" | "success" | "done" | "finished" | "ready" | "rendered":
             return "completed"
@@ -71,7 +73,7 @@ def _render_word(status: object, *, linked: bool, whole: bool) -> RenderWord:
             return "failed"
         case "pending" | "queued":
             return "pending"
-        case word if linked and whole and not _UNDER_WAY.search(word):
+        case word if linked and (whole or _OVER.search(word)) and not _UNDER_WAY.search(word):
             return "completed"
     return "processing"
 

@@ -9,6 +9,7 @@ import msgspec
 from core.media.formats import is_named
 from core.security.redacted_repr import redacted_repr
 from worker.backend.drafts import find_draft, written_out
+from worker.backend.redact import TOKEN
 from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, NothingTold, UnreadableAnswer
 from worker.backend.responses.values import needed, number, text, user_of, values
 
@@ -58,9 +59,11 @@ def parse_opened_session(data: dict[str, Any]) -> OpenedSession:
 
 
 def parse_claim_token(data: dict[str, Any]) -> ClaimToken:
-    expires_in_s = number(data, "expires_in")
+    token, expires_in_s = needed(data, "claim_token", "claimToken"), number(data, "expires_in")
+    if TOKEN.search(token):  # it would stand in a link
+        raise UnreadableAnswer("the answer names no claim token")
     return ClaimToken(
-        token=needed(data, "claim_token", "claimToken"),
+        token=token,
         expires_in_s=number(data, "expiresIn") if expires_in_s is None else expires_in_s,
     )
 

@@ -67,7 +67,7 @@ def _written_down(job: Job, heard: StreamOutcome, *, now_ms: int) -> Job:
     return transitions.stream_closed(
         answered,
         now_ms=now_ms,
-        spoke=bool(said.text) or ran,
+        spoke=bool(heard.text) or ran,
         tools_ran=ran,
         asked_for_credits="credits" in said.actions,
     )

@@ -9,6 +9,7 @@ from core.errors import Code, Permanent
 from core.metrics import RECOVERIES
 from core.model import transitions
 from core.model.job import Job
+from worker.backend import drafts
 from worker.jobs.credit_reading import is_restless
 from worker.jobs.edit_outcome import (
     EditOutcome,
@@ -38,6 +39,8 @@ async def recover(execution: JobExecution) -> StepResult:
         case EditOutcome.CONFIRMED:
             RECOVERIES.labels("confirmed").inc()
             return await finish_edit(execution, job, seen.state, seen.reading)
+        case EditOutcome.UNSEEN if _only_talked(job, seen):
+            return await finish_without_edit(execution, job, seen.reading)
         case EditOutcome.UNSEEN:
             RECOVERIES.labels("unseen").inc()
             return await finish_unseen(execution, job, seen.state, seen.reading)
@@ -47,6 +50,12 @@ async def recover(execution: JobExecution) -> StepResult:
             RECOVERIES.labels("unconfirmed").inc()
             raise Permanent(Code.EDIT_UNCONFIRMED)
     return _read_again(execution, job, seen)
+
+
+def _only_talked(job: Job, seen: StateReading) -> bool:
+    """Whether a message that was paid for has left nothing to export: no tool gave anything, and the timeline is empty."""
+    _, recovery = required_intent(job)
+    return job.plan.action == "export" and not recovery.tools_ran and not drafts.exportable(seen.state.draft)
 
 
 def _with_restlessness(job: Job, seen: StateReading) -> Job:

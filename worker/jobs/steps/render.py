@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 
 from core.errors import Code, Permanent
+from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Render, Stage
 from core.model.render_looks import SPREAD, spread_s
 from core.model.session import claim_url_at
 from core.settings import Settings
 from core.store.redis.client import STORE_DOWN
+from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import RenderStatus
@@ -55,6 +57,7 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     draft, output = (await execution.read_state()).draft, _output_of(execution.job, wanted)
     if draft is None or not drafts.exportable(draft):
         return _wait_for_draft(execution)
+    told = await _told_anew(execution, draft)
     try:
         backend_id = await _start_render(execution, wanted.id, draft, output)
     except BackendFault as fault:
@@ -64,7 +67,7 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     known = msgspec.structs.replace(
         wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft), sound_only=drafts.sound_only(draft)
     )
-    return await _note_asked(execution, known)
+    return await _note_asked(execution, known, told)
 
 
 def _wait_for_draft(execution: JobExecution) -> StepResult:
@@ -81,16 +84,27 @@ def _wait_for_draft(execution: JobExecution) -> StepResult:
     return StepResult(transitions.moved(job, Stage.RENDERING), park_s=pause_s)
 
 
-async def _note_asked(execution: JobExecution, wanted: Render) -> StepResult:
+async def _note_asked(execution: JobExecution, wanted: Render, told: StepResult) -> StepResult:
     try:
-        session = await with_claim_link(execution, execution.session)
+        session = await with_claim_link(execution, told.session or execution.session)
     except asyncio.CancelledError:
         await _leave_by_name(execution, wanted.backend_id)
         raise
-    job = transitions.claim_link_found(execution.job, claim_url=claim_url_at(session, now_ms=execution.now_ms))
+    job = transitions.claim_link_found(told.job, claim_url=claim_url_at(session, now_ms=execution.now_ms))
     asked = msgspec.structs.replace(wanted, asked=True, started_at_ms=execution.now_ms)
     pause_s = _until_look_s(execution, _first_look_s(execution))
-    return StepResult(transitions.polled(job, render=asked), session, park_s=pause_s)
+    return StepResult(transitions.polled(job, render=asked), session, park_s=pause_s, fields=told.fields)
+
+
+async def _told_anew(execution: JobExecution, draft: dict[str, Any]) -> StepResult:
+    """Tell of what is rendered, where more than that was seen when the edit was judged: callers read it beside the film."""
+    job, session, timeline = execution.job, execution.session, drafts.summary(draft)
+    if job.sent is None or not job.edited or timeline == job.timeline:
+        return StepResult(job)
+    changes = tuple(drafts.changes(await execution.draft_before(), draft)) or job.changes
+    session = sessions.timeline_retold(session, job_id=job.id, timeline=timeline)
+    told = transitions.timeline_seen(job, timeline=timeline, changes=changes)
+    return StepResult(told, session, fields={"tracks": pack_json(drafts.tracks(draft))})
 
 
 def _first_look_s(execution: JobExecution) -> float:
