@@ -33,13 +33,19 @@ class BodyRoom:
 
     @contextmanager
     def hold(self, tenant: str, asked_bytes: int) -> Iterator[None]:
-        """Hold room for a body while it is here. Raises ApiError (429, 503) where there is none."""
+        """Hold room for a body while it comes. Raises ApiError (429, 503) where there is none."""
         self._require(tenant, asked_bytes)
-        self._take(tenant, asked_bytes)
+        with self.keep(tenant, asked_bytes):
+            yield
+
+    @contextmanager
+    def keep(self, tenant: str, size_bytes: int) -> Iterator[None]:
+        """Keep the room of what is here already."""
+        self._take(tenant, size_bytes)
         try:
             yield
         finally:
-            self._take(tenant, -asked_bytes)
+            self._take(tenant, -size_bytes)
 
     def _require(self, tenant: str, asked_bytes: int) -> None:
         held_bytes, left_bytes = self._held_bytes[tenant], self._free_bytes - asked_bytes

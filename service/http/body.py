@@ -68,7 +68,20 @@ async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
         message = await request.receive()
         if message["type"] == "http.request":
             return message["body"]
-    _hold_room(request)
+    room, tenant = _room_of(request), request.user.tenant
+    with room.hold(tenant, min(request.content_length or BODY_LIMIT_BYTES, BODY_LIMIT_BYTES)):
+        raw = await _rest_in_time(request)
+    held: ExitStack = request.scope[AT_END]  # type: ignore[literal-required]
+    held.enter_context(room.keep(tenant, len(raw)))  # the handler has it to the end
+    return raw
+
+
+def _room_of(request: Request[Any, Any, Any]) -> BodyRoom:
+    room: BodyRoom = request.app.state["context"].body_room
+    return room
+
+
+async def _rest_in_time(request: Request[Any, Any, Any]) -> bytes:
     try:
         async with asyncio.timeout(BODY_LIMIT_S):
             return await request.body()
@@ -78,15 +91,6 @@ async def _body_in_time(request: Request[Any, Any, Any]) -> bytes:
         raise ApiError(413, "too_large", f"A body of JSON may have {BODY_LIMIT_BYTES} bytes.") from None
     except InternalServerException:  # so Litestar calls a caller who is gone, which is no fault of ours
         raise ApiError(400, "malformed_request", "The body broke off.") from None
-
-
-def _hold_room(request: Request[Any, Any, Any]) -> None:
-    """Hold room for a body that is still coming, until its request is answered. Raises ApiError (429, 503) where there is none."""
-    announced_bytes = request.content_length
-    size_bytes = BODY_LIMIT_BYTES if announced_bytes is None else min(announced_bytes, BODY_LIMIT_BYTES)
-    room: BodyRoom = request.app.state["context"].body_room
-    held: ExitStack = request.scope[AT_END]  # type: ignore[literal-required]
-    held.enter_context(room.hold(request.user.tenant, size_bytes))
 
 
 def _check_content_type(content_type: str) -> None:

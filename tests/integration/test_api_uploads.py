@@ -251,12 +251,13 @@ async def no_upload_is_under_way(api: Api) -> None:
 
 
 async def begun(
-    api: Api, *, length: int, call: str = "/v1/uploads?filename=a.mp4"
+    api: Api, *, length: int | None, call: str = "/v1/uploads?filename=a.mp4"
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Begin a call that says how long its body will be, and waits to hear whether it may go on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))
     lines = [f"POST {call} HTTP/1.1", "Host: x", f"Authorization: Bearer {api.key}", "Content-Type: application/json"]
-    lines += ["Expect: 100-continue", f"Content-Length: {length}", "", ""]
+    lines += [f"Content-Length: {length}" if length else "Transfer-Encoding: chunked", "Prefer: wait=60"]
+    lines += ["Expect: 100-continue", "", ""]
     writer.write("\r\n".join(lines).encode())
     return reader, writer
 
@@ -311,6 +312,25 @@ async def test_json_that_comes_in_pieces_has_its_room_until_it_is_answered(redis
             assert b"100 Continue" in await reader.readline(), (
                 "what was refused, broke off or was answered holds nothing"
             )
+            writer.close()
+
+
+async def test_json_of_unknown_length_has_no_more_room_than_it_needs_once_it_is_here(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Whoever waits for the end of its job holds it for a minute."""
+    async with running_api(redis_url, tmp_path, upload_memory_bytes=40_000_000) as api:
+        job = json.dumps({"prompt": "trim the pauses", "media": [{"url": "https://x.example/a.mp4"}]}).encode()
+        writers = []
+        for number in range(6):
+            reader, writer = await begun(api, length=None, call="/v1/jobs")
+            writers.append(writer)
+            assert b"100 Continue" in await reader.readline(), "five of unknown length are all that there is room for"
+            writer.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(job), job))
+            async with asyncio.timeout(PATIENCE_S):
+                while len((await api.http.get("/v1/jobs")).json()["data"]) <= number:
+                    pass
+        for writer in writers:
             writer.close()
 
 
