@@ -118,11 +118,11 @@ def replay_command(
     log = job_run.Log(None, quiet=as_json)
     with calling.calling(Access(api, key), advice=log.advice) as reelgate:
         job = job_run.JobRun(reelgate, log).replay(job_id, start, idempotency_key)
-    if as_json:
-        terminal.print_json(job)
-    else:
-        printing.echo(f"{job.id} is {job.status}")
-        printing.echo(f"to follow it: reelgate wait {job.id}", err=True)
+        if as_json:
+            terminal.print_json(job)
+        else:
+            printing.echo(f"{job.id} is {job.status}")
+            printing.echo(f"to follow it: reelgate wait {job.id}", err=True)
 
 
 @click.command("deliveries")

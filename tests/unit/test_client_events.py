@@ -1,6 +1,7 @@
 """The client's event reader: whatever breaks, each event comes once, and the end is seen."""
 
 import json
+import math
 from itertools import pairwise
 
 import pytest
@@ -106,6 +107,17 @@ def test_waiting_goes_on_by_reading_where_no_stream_lasts():
 
     steps = verbs.wait(circumstances(within_s=60, clock=clock), "job_1", within_s=None, progress=None)
     assert play(steps, outcomes(), clock=clock).result.status == "succeeded"
+
+
+def test_a_time_that_is_no_number_is_refused_before_anything_is_sent():
+    played, options = Played(), {"within_s": math.nan, "progress": None}
+    for steps in (
+        verbs.wait(circumstances(), "job_1", **options),
+        verbs.run(circumstances(), JobAsk("trim it"), to=None, key=None, **options),
+    ):
+        with pytest.raises(ValueError, match="not a number"):
+            play(steps, [], played=played)
+    assert played.requests == []
 
 
 def test_waiting_ends_when_it_was_told_to_and_names_the_job():

@@ -118,6 +118,30 @@ test("where a film should go is let go of, whatever keeps it from coming", async
   }
 });
 
+test("a place that is opened when the film is there stays as it was where none comes", async (t) => {
+  const [accepted, refused] = [json(202, { id: "job_1" }), json(422, { code: "invalid_value", detail: "no" })];
+  const ended = (status) => part(200, STREAM, frame("evt_1", "snapshot", status), { ends: true });
+  const read = (status, output = null) => json(200, { id: "job_1", status, output, error: null });
+  const gone = json(404, { code: "not_found", detail: "There is no such output (any more)." });
+  const ways = [
+    [refused],
+    [accepted, ended("failed"), read("failed")],
+    [accepted, ended("succeeded"), read("succeeded")],
+    [accepted, ended("succeeded"), read("succeeded", {}), gone],
+  ];
+  const film = (response) => response.writeHead(200, { "Content-Type": "video/mp4" }).end("film");
+  let opened = 0;
+  let came = "";
+  const to = () => ((opened += 1), new WritableStream({ write: (chunk) => void (came += Buffer.from(chunk)) }));
+  for (const answers of ways) await client(await scripted(t, ...answers)).run({ prompt: "trim" }, { to }).catch(() => undefined);
+  assert.equal(opened, 0);
+  const good = [accepted, ended("succeeded"), read("succeeded", {}), film];
+  await client(await scripted(t, ...good)).run({ prompt: "trim" }, { to });
+  assert.deepEqual([opened, came], [1, "film"]);
+  const closed = () => assert.fail("the folder is not there");
+  await assert.rejects(client(await scripted(t, ...good)).run({ prompt: "trim" }, { to: closed }), DownloadFailed);
+});
+
 test("a job whose streams never get through is waited for all the same, and its end is seen", async (t) => {
   const held = (response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<h1>No streams here</h1>");
   const running = json(200, { id: "job_1", status: "running" });

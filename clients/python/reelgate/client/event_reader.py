@@ -5,6 +5,7 @@ import math
 import msgspec
 
 from reelgate.client import calls
+from reelgate.client.answers import NO_JSON
 from reelgate.client.effects import Answer, Close, Failure, Open, Pause, Read, Request, Steps
 from reelgate.client.errors import NoAnswer
 from reelgate.client.exchange import Circumstances, Patience
@@ -130,6 +131,6 @@ def event_of_frame(frame: Frame) -> Event | None:
     """Read an event; None for what is none, e.g. the word that history was trimmed, after which a snapshot comes."""
     try:
         event = msgspec.json.decode(frame.data, type=Event)
-    except msgspec.MsgspecError:
+    except NO_JSON:
         return None
     return msgspec.structs.replace(event, id=frame.last_id)

@@ -6,13 +6,14 @@ process, which finds it by the job's id in its name.
 
 import re
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from reelgate.client import calls
 from reelgate.client.effects import Answer, ByteProgress, Close, Failure, Open, Pause, Read, Steps, Work
 from reelgate.client.errors import DownloadFailed, NoFilm, ReelgateError, is_gone
 from reelgate.client.exchange import Circumstances, Patience, exchange
-from reelgate.client.film_part import FilmPart
+from reelgate.client.film_part import FilmPart, remove_part
 from reelgate.client.types import Job, Output
 
 _PARTIAL, _OUT_OF_RANGE = 206, 416
@@ -20,7 +21,16 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
 
 def download(here: Circumstances, job_id: str, path: Path, progress: ByteProgress | None = None) -> Steps[Path]:
-    """Fetch a job's film. Raises NotFound where there is none, DownloadFailed where it does not come, OSError."""
+    """Fetch a job's film. Raises NoFilm or NotFound where there is none, DownloadFailed where it does not come, OSError."""
+    try:
+        return (yield from _fetched(here, job_id, path, progress))
+    except ReelgateError as why:
+        if isinstance(why, NoFilm) or is_gone(why):
+            yield Work(partial(remove_part, path, job_id))  # nobody would ever go on from it
+        raise
+
+
+def _fetched(here: Circumstances, job_id: str, path: Path, progress: ByteProgress | None) -> Steps[Path]:
     size_bytes = film_of((yield from exchange(here, calls.read_job(job_id)))).size_bytes
     part: FilmPart = yield Work(lambda: FilmPart.open(path, job_id))
     patience = Patience(here)
