@@ -157,7 +157,10 @@ def endlessly(*outcomes):
         [part(300), FILM[300:], b""],
         [part(700, total=2000), FILM[700:], b""],
         [answer(200, b"", content_length="38"), b"<html>Sign in to the airport</html>...", b""],
-        [answer(200, b"", content_type="text/html; charset=utf-8"), b"<html>Sign in</html>", b""],
+        *(
+            [answer(200, b"", content_type=kind), b"Sign in", b""]
+            for kind in ("text/html; charset=utf-8", "application/json", "Application/problem+json", "application/xml")
+        ),
     ],
 )
 def test_what_is_no_rest_of_this_film_neither_harms_what_came_nor_is_saved(tmp_path, lying):

@@ -78,7 +78,7 @@ export class Reelgate {
       throw isLost ? new StillRunning(submitted.id, { cause: error }) : error;
     });
     if (job.status !== "succeeded") throw new JobNotDone(job);
-    if (options.to && job.output) await this.save(job.id, options.to, options.signal);
+    if (options.to && job.output) await this.save(job.id, job.output.size_bytes, options.to, options.signal);
     else await letGo(options.to, new Error(`${job.id} has no film`));
     return job;
   }
@@ -96,9 +96,9 @@ export class Reelgate {
     return sent;
   }
 
-  private async save(jobId: string, to: FilmPlace, signal: AbortSignal | undefined) {
+  private async save(jobId: string, sizeBytes: number | null | undefined, to: FilmPlace, signal: AbortSignal | undefined) {
     try {
-      const film = await this.download(jobId, { signal });
+      const film = await downloadFilm(this.transport, jobId, { signal }, sizeBytes ?? undefined);
       await film.stream.pipeTo(await opened(to, film));
     } catch (cause) {
       signal?.throwIfAborted();

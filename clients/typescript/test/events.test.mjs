@@ -142,6 +142,21 @@ test("a place that is opened when the film is there stays as it was where none c
   await assert.rejects(client(await scripted(t, ...good)).run({ prompt: "trim" }, { to: closed }), DownloadFailed);
 });
 
+test("a film whose answer tells no length is whole when it is as long as its job says", async (t) => {
+  const ended = part(200, STREAM, frame("evt_1", "snapshot", "succeeded"), { ends: true });
+  const job = json(200, { id: "job_1", status: "succeeded", output: { size_bytes: 8 } });
+  const short = (response) => {
+    Object.assign(response, { useChunkedEncodingByDefault: false, shouldKeepAlive: false }); // its end is the connection's
+    response.writeHead(200, { "Content-Type": "video/mp4" }).end("half");
+  };
+  const rest = (response) => response.writeHead(206, { "Content-Type": "video/mp4", "Content-Range": "bytes 4-7/8" }).end("rest");
+  const server = await scripted(t, json(202, { id: "job_1" }), ended, job, short, rest);
+  let came = "";
+  const to = new WritableStream({ write: (chunk) => void (came += Buffer.from(chunk)) });
+  await client(server).run({ prompt: "trim" }, { to });
+  assert.equal(came, "halfrest");
+});
+
 test("a job whose streams never get through is waited for all the same, and its end is seen", async (t) => {
   const held = (response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<h1>No streams here</h1>");
   const running = json(200, { id: "job_1", status: "running" });

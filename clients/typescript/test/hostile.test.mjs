@@ -129,6 +129,8 @@ test("another part of a film than was asked for is an error, not a mixture", asy
 test("a page in a film's place is no film", async (t) => {
   const server = await scripted(t, page(200));
   await assert.rejects(client(server).download("job_1"), NoAnswer);
+  const told = await scripted(t, json(200, { message: "Sign in" }));
+  await assert.rejects(client(told).download("job_1"), NoAnswer);
 });
 
 test("a film's name is a name, and no way to another folder", async (t) => {

@@ -17,6 +17,8 @@ from reelgate.client.film_part import FilmPart, remove_part
 from reelgate.client.types import Job, Output
 
 _PARTIAL, _OUT_OF_RANGE = 206, 416
+#: kinds that no film has
+_PAGE = re.compile(r"text/|application/(.*\+)?(json|xml)\b", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
 
@@ -116,10 +118,11 @@ class NotTheFilm(Exception):  # noqa: N818 - it never leaves this module
 def place_in_film(answer: Answer, *, have_bytes: int, size_bytes: int | None) -> tuple[int, int | None]:
     """Tell where an answer's bytes begin in the film, and how large that is; None where nobody says. Raises NotTheFilm.
 
-    `size_bytes`: what the job says. A page in the film's place, e.g. a proxy's, has another length, or is text.
+    `size_bytes`: what the job says. A page in the film's place, e.g. a proxy's, has another length, or says what it is: what
+    comes without a length, and is shorter, would be gone on from as the film's beginning.
     """
     kind = answer.headers.get("content-type", "")
-    if kind.startswith("text/"):
+    if _PAGE.match(kind):
         raise NotTheFilm(f"{kind} instead of a film")
     begins_at, told_bytes = where_it_stands(answer)
     if begins_at != (have_bytes if answer.status == _PARTIAL else 0):
