@@ -63,6 +63,8 @@ def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str,
     """Show a job's events. With --follow as they come; --json prints one a line."""
     from service.cli import calling, formatting, job_run  # noqa: PLC0415
 
+    if after and not follow:
+        raise click.UsageError("--after goes with --follow.")
     seen = after
 
     def advice() -> list[str]:

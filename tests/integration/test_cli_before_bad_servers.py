@@ -144,6 +144,11 @@ def test_events_that_are_not_kept_any_more_are_missing_aloud(api: ScriptedApi, f
     assert json.loads(done.stdout)["id"] == "evt_9"
 
 
+def test_events_behind_another_one_are_followed_and_not_all_shown_anew(api: ScriptedApi, folder: Path) -> None:
+    done = ran(api, folder, "events", "job_1", "--after", "evt_9")
+    assert (done.returncode, "goes with --follow" in done.stderr, api.asked) == (2, True, []), done.stderr
+
+
 def test_an_event_that_could_not_be_printed_is_not_gone_on_behind(api: ScriptedApi, folder: Path) -> None:
     done = shell(api, folder, f"{REELGATE} events job_1 --follow >/dev/full")
     assert (done.returncode, "No space left" in done.stderr, "evt_1" in done.stderr) == (1, True, False), done.stderr

@@ -177,7 +177,7 @@ function parsed(text: string, status: number): unknown {
 /** Look that an address is one; its words are not said again, since there may be a password among them. */
 function checkedAddress(baseUrl: string): string {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-  const isGood = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash;
+  const isGood = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !/[?#]/.test(baseUrl);
   if (!isGood) throw new TypeError("baseUrl must be like https://reelgate.example.com");
   return baseUrl.trim().replace(/\/+$/, "");
 }

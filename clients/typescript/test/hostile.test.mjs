@@ -28,7 +28,9 @@ test("a key that can be none is refused at once, without being said", () => {
     assert.throws(() => new Reelgate({ baseUrl: "http://x", apiKey }), (error) => error instanceof TypeError && !/secr/.test(String(error)));
   }
   assert.throws(() => new Reelgate({ baseUrl: "http://me:pa55@x", apiKey: "k" }), (error) => error instanceof TypeError && !/pa55/.test(String(error)));
-  assert.throws(() => new Reelgate({ baseUrl: "example.com", apiKey: "k" }), TypeError);
+  for (const baseUrl of ["example.com", "http://x/?", "http://x/#", "http://x/?a=b"]) {
+    assert.throws(() => new Reelgate({ baseUrl, apiKey: "k" }), TypeError);
+  }
 });
 
 test("a key from a file may end with its line", async (t) => {
