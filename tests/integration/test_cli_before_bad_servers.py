@@ -119,7 +119,7 @@ def test_what_a_job_came_to_is_printed_although_its_way_cannot_be(
 ) -> None:
     with_film(api, reply="Done.")
     done = shell(api, folder, f"bash -c '{REELGATE} run clip.mp4 trim -o out.mp4 {flags} 2> {progress}'")
-    assert "Done." in done.stdout
+    assert (done.returncode, "Done." in done.stdout) == (0, True), done.stderr
     assert (folder / "out.mp4").read_bytes() == FILM
 
 
@@ -178,6 +178,8 @@ def test_the_id_of_a_job_that_was_paid_for_is_told_although_stdout_is_full(api: 
         done = shell(api, folder, f"{REELGATE} {words} >/dev/full")
         assert (done.returncode, "No space left" in done.stderr) == (1, True), (words, done.stderr)
         assert "reelgate wait job_1" in done.stderr, words
+    done = shell(api, folder, f"{REELGATE} submit clip.mp4 trim --json 2>/dev/full")
+    assert (done.returncode, json.loads(done.stdout)["id"]) == (0, "job_1"), "whoever has the id need not try again"
 
 
 def test_a_film_is_saved_although_the_command_has_no_stdout_at_all(api: ScriptedApi, folder: Path) -> None:

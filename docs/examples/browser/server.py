@@ -149,7 +149,7 @@ async def events(request: Visit, job_id: FromPath[str]) -> Response[Any]:
 async def _relayed(upstream: httpx.Response) -> AsyncIterator[str]:
     """Pass on `id`, `retry` and comments as they are, `data` cut down, and all events under one name."""
     try:
-        async for line in _lines(upstream):
+        async for line in upstream.aiter_lines():
             if line.startswith("data: "):
                 event = json.loads(line.removeprefix("data: "))
                 if "data" in event:  # a `reset` has none: the snapshot that follows it says where the job stands
@@ -158,15 +158,6 @@ async def _relayed(upstream: httpx.Response) -> AsyncIterator[str]:
                 yield f"{line}\n"
     finally:
         await upstream.aclose()
-
-
-async def _lines(upstream: httpx.Response) -> AsyncIterator[str]:
-    """Read lines as events have them; httpx's own are cut at U+2028 and its like too, which may stand in a prompt."""
-    rest = b""
-    async for part in upstream.aiter_bytes():
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            yield line.decode()
 
 
 @get("/jobs/{job_id:str}/film")
