@@ -109,6 +109,14 @@ def test_waiting_goes_on_by_reading_where_no_stream_lasts():
     assert play(steps, outcomes(), clock=clock).result.status == "succeeded"
 
 
+@pytest.mark.parametrize("status", [200, 403, 501])
+def test_waiting_goes_on_by_reading_where_a_page_stands_in_the_streams_place(status):
+    page = answer(status, b"<h1>No streams here</h1>", content_type="text/html")
+    steps = verbs.wait(circumstances(), "job_1", within_s=None, progress=None)
+    played = play(steps, [*([job("running"), page] * 3), job("succeeded")])
+    assert (played.result.status, played.pauses_s) == ("succeeded", [3.0, 3.0])
+
+
 def test_a_time_that_is_no_number_is_refused_before_anything_is_sent():
     played, options = Played(), {"within_s": math.nan, "progress": None}
     for steps in (

@@ -125,7 +125,7 @@ def wait(here: Circumstances, job_id: str, *, within_s: float | None, progress: 
     """Wait for a job's end and read it whole. Raises StillRunning."""
     require_time(within_s)
     ends_s = None if within_s is None else here.clock() + within_s
-    reader = EventReader(here, job_id, ends_s=ends_s)
+    reader = EventReader(here, job_id, ends_s=ends_s, looks=True)
     while True:
         if reader.over or not reader.is_open:
             job = yield from look(here, job_id, ends_s)
