@@ -1,6 +1,6 @@
 // The verbs.
 
-import { DownloadFailed, isGone, JobNotDone, NoAnswer, ReelgateError, Refused, StillRunning } from "./errors.js";
+import { DownloadFailed, isGone, isPage, JobNotDone, NoAnswer, ReelgateError, Refused, StillRunning } from "./errors.js";
 import { COME_BACK_MS, followJob, hasEnded, type FollowOptions } from "./events.js";
 import { checkedMs, Limit, sleep } from "./timing.js";
 import { checkedIdempotencyKey, segment, Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
@@ -299,7 +299,7 @@ async function* whileItLasts(events: AsyncGenerator<t.JobEvent>): AsyncGenerator
   try {
     yield* events;
   } catch (error) {
-    if (!(error instanceof NoAnswer)) throw error;
+    if (!(error instanceof NoAnswer || isPage(error))) throw error;
   }
 }
 
