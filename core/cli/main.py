@@ -19,6 +19,7 @@ class _Rooms(click.Group):
 
     def main(self, *args: Any, **named: Any) -> Any:
         _end_when_told()
+        _open_closed_streams()
         return super().main(*args, **named)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
@@ -50,6 +51,16 @@ def _end_when_told() -> None:
     """
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without an input or an output (``>&-``) an empty one.
+
+    There would be None in its place, and its number would be that of the next file or socket that is opened.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as we live
 
 
 def summary_of(entry: EntryPoint) -> str | None:

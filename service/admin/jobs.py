@@ -172,7 +172,12 @@ async def replay_ended_job(
         with doubt_told():
             accepted = await again
     made = msgspec.json.decode(accepted.body)
-    if as_json:
-        print_json({"id": made["id"], "status": made["status"], "parent_id": job.id})
-    else:
-        click.echo(f"{made['id']} is {made['status']}")
+    words = f"{made['id']} is {made['status']}"
+    try:
+        if as_json:
+            print_json({"id": made["id"], "status": made["status"], "parent_id": job.id})
+        else:
+            click.echo(words)
+    except OSError:  # it costs credits: whoever does not see it would make another one
+        click.echo(words, err=True)
+        raise

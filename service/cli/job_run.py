@@ -13,6 +13,7 @@ from reelgate.client import (
     DownloadFailed,
     Job,
     NoAnswer,
+    NoFilm,
     NotAuthorized,
     Reelgate,
     ReelgateError,
@@ -52,7 +53,9 @@ class JobRun:
 
     def replay(self, job_id: str, start: Literal["start", "render"], key: str | None) -> Job:
         """Have an ended job played again."""
-        return self._made(lambda: self._reelgate.replay(job_id, start=start, key=key))
+        job = self._made(lambda: self._reelgate.replay(job_id, start=start, key=key))
+        self._log.goes_on(job.id)
+        return job
 
     def _made(self, make: Callable[[], Job]) -> Job:
         """Have a job made; whether it was is not known where the answer is lost, and it may cost credits."""
@@ -87,8 +90,8 @@ class JobRun:
             try:
                 job = self._reelgate.wait(job_id, within_s=timeout_s, progress=bar.job)
             except Refused as refused:
-                is_proxys = not refused.code  # which says nothing of the job
-                self._log.at = "waiting" if refused.retryable or is_proxys else "ended"
+                if is_gone(refused):
+                    self._log.at = "ended"
                 raise
         self._log.ended(job)
         return job
@@ -96,15 +99,15 @@ class JobRun:
     def download(self, job: Job, output: Path | None) -> None:
         """Fetch a film to `output`, or to a file named after the job.
 
-        Raises DownloadFailed whatever keeps it from coming, since it is there, and paid for; NotFound where it is not.
+        Raises DownloadFailed whatever keeps it from coming, since it is there, and paid for; NotFound or NoFilm where it is not.
         """
         path = output or Path(film_name(job))
         self._log.at = "downloading"
         try:
             with bytes_bar(f"downloading {path.name}", self._log.teller) as bar:
                 self._reelgate.download(job.id, path, progress=bar.bytes_done)
-        except (NoAnswer, Refused) as why:
-            if is_gone(why):
+        except (NoAnswer, NoFilm, Refused) as why:
+            if isinstance(why, NoFilm) or is_gone(why):
                 self._log.at = "ended"
                 raise
             raise DownloadFailed(job.id, path, str(why)) from why

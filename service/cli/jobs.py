@@ -63,6 +63,8 @@ def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str,
     """Show a job's events. With --follow as they come; --json prints one a line."""
     from service.cli import calling, formatting, job_run  # noqa: PLC0415
 
+    if after and not follow:
+        raise click.UsageError("--after goes with --follow.")
     seen = after
 
     def advice() -> list[str]:
@@ -118,11 +120,11 @@ def replay_command(
     log = job_run.Log(None, quiet=as_json)
     with calling.calling(Access(api, key), advice=log.advice) as reelgate:
         job = job_run.JobRun(reelgate, log).replay(job_id, start, idempotency_key)
-    if as_json:
-        terminal.print_json(job)
-    else:
-        printing.echo(f"{job.id} is {job.status}")
-        printing.echo(f"to follow it: reelgate wait {job.id}", err=True)
+        if as_json:
+            terminal.print_json(job)
+        else:
+            printing.echo(f"{job.id} is {job.status}")
+            printing.echo(f"to follow it: reelgate wait {job.id}", err=True)
 
 
 @click.command("deliveries")

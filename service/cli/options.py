@@ -1,5 +1,6 @@
 """The options that callers' commands share, some of them with operators'."""
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -119,8 +120,20 @@ def output_option(words: str) -> Callable[[Any], Any]:
     return click.option("-o", "--output", type=click.Path(path_type=Path), help=words)
 
 
+def _number(_: click.Context, __: click.Parameter, given: float | None) -> float | None:
+    """Refuse NaN, which is below no bound: nobody would ever have waited for so long."""
+    if given is not None and math.isnan(given):
+        raise click.BadParameter("that is no number")
+    return given
+
+
 timeout_option = click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(min=1), metavar="SECONDS", help="Wait no longer; the job goes on."
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=1),
+    callback=_number,
+    metavar="SECONDS",
+    help="Wait no longer; the job goes on.",
 )
 
 start_option = click.option(

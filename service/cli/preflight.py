@@ -103,7 +103,7 @@ def check_output(output: Path) -> None:
     """Look that a film can be written there. Raises ClickException, OSError."""
     if str(output) == "-":
         raise click.ClickException("films do not go to stdout: name a file")
-    folder = output.absolute().parent
+    folder = Path(os.path.realpath(output)).parent  # a link leads to where the film goes
     if output.is_dir():
         raise click.ClickException(f"{output} is a folder: name the file that the film shall go to")
     if not folder.is_dir():

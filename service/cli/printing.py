@@ -63,11 +63,14 @@ class Teller:
         try:
             printing()
         except OSError as error:
-            self._failed = self._failed or error
+            if on is sys.stdout:
+                self._failed = self._failed or error
             _silence(on)
 
     def own_up(self) -> None:
-        """Raise why words were lost, at the end; not where their reader had enough."""
+        """Raise why results were lost, at the end; not where their reader had enough, and not over the way to them: whoever
+        is told that it failed may pay for it again.
+        """
         if self._failed and self._failed.errno != errno.EPIPE:
             raise self._failed
 

@@ -153,10 +153,11 @@ def _go(
     log = job_run.Log(output, quiet=as_json)
     with calling.calling(access, advice=log.advice) as reelgate:
         job = job_run.JobRun(reelgate, log).begin(words, wish, options)
-    if not wait:
-        if as_json:
-            terminal.print_json(job)
-        return
+        if not wait:
+            if as_json:
+                terminal.print_json(job)
+            log.teller.own_up()
+            return
     with calling.calling(access, advice=log.advice, patience_s=job_run.JOB_PATIENCE_S) as reelgate:
         way = job_run.JobRun(reelgate, log)
         job_run.finish(way, way.wait(job.id, timeout_s=timeout_s), output, as_json=as_json)

@@ -30,11 +30,15 @@ _RETRY_FIELD = b"retry: 3000\n\n"
 _HEARTBEAT = b": still here\n\n"
 #: when a reader of a process that ends comes back: sooner than after a break, which may be an outage
 _COMES_BACK_MS = (200, 2000)
+#: no line ends here by the specification, but for readers by Unicode's, as httpx's `iter_lines` and Python's `splitlines`
+_BREAKS_TO_SOME = ("\x85", "\u2028", "\u2029")
 _DICE = random.SystemRandom()
 
 
 def encode_frame(event: str, data: bytes, event_id: str | None = None) -> bytes:
     """Write one event; `data` is JSON and so has no line break."""
+    for char in _BREAKS_TO_SOME:
+        data = data.replace(char.encode(), f"\\u{ord(char):04x}".encode())
     id_line = f"id: {event_id}\n".encode() if event_id else b""
     return id_line + f"event: {event}\n".encode() + b"data: " + data + b"\n\n"
 

@@ -79,8 +79,8 @@ def _running(command: list[str], **how: Any) -> Iterator[None]:
             process.terminate()
 
 
-def submit(visitor: httpx.Client, clip: Path, *, wish: str | None = None) -> httpx.Response:
-    form = {"id": wish or uuid4().hex, "prompt": PROMPT}
+def submit(visitor: httpx.Client, clip: Path, *, wish: str | None = None, prompt: str = PROMPT) -> httpx.Response:
+    form = {"id": wish or uuid4().hex, "prompt": prompt}
     return visitor.post("/jobs", data=form, files={"clip": (clip.name, clip.read_bytes())})
 
 
@@ -110,6 +110,12 @@ def test_a_visitor_sees_progress_that_never_goes_back_and_then_the_end(server: S
     percents = [job["percent"] for job in told]
     assert percents == sorted(percents)
     assert told[-1] == {"id": accepted.json()["id"], "status": "succeeded", "percent": 100, "message": "Done"}
+
+
+def test_a_prompt_with_odd_breaks_of_lines_breaks_no_events(server: Server, gateway: Gateway) -> None:
+    with server.visitor() as visitor:
+        accepted = submit(visitor, gateway.clip(), prompt=f"{PROMPT}\u2028\u2029\x85please")
+        assert follow(visitor, accepted.json()["id"])[-1][1]["status"] == "succeeded"
 
 
 def test_a_browser_that_comes_back_goes_on_and_stays_away_after_the_end(server: Server, gateway: Gateway) -> None:

@@ -84,6 +84,14 @@ async def test_nobody_on_the_way_is_to_hold_a_stream_back(api: Api) -> None:
         assert reader.answer.headers["x-accel-buffering"] == "no"
 
 
+async def test_an_event_is_one_line_for_every_reader_of_lines_whatever_its_prompt_holds(api: Api) -> None:
+    prompt = "trim \u2028 the \u2029 first \x85 second"
+    job = await api.submit(prompt=prompt)
+    async with following(api.http, job["id"]) as reader:
+        snapshot = await reader.next()
+        assert snapshot["data"]["data"]["job"]["input"]["prompt"] == prompt
+
+
 async def test_a_stream_says_when_to_come_back(api: Api) -> None:
     job = await api.submit()
     async with api.http.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:

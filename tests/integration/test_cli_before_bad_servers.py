@@ -119,7 +119,7 @@ def test_what_a_job_came_to_is_printed_although_its_way_cannot_be(
 ) -> None:
     with_film(api, reply="Done.")
     done = shell(api, folder, f"bash -c '{REELGATE} run clip.mp4 trim -o out.mp4 {flags} 2> {progress}'")
-    assert "Done." in done.stdout
+    assert (done.returncode, "Done." in done.stdout) == (0, True), done.stderr
     assert (folder / "out.mp4").read_bytes() == FILM
 
 
@@ -144,6 +144,11 @@ def test_events_that_are_not_kept_any_more_are_missing_aloud(api: ScriptedApi, f
     assert json.loads(done.stdout)["id"] == "evt_9"
 
 
+def test_events_behind_another_one_are_followed_and_not_all_shown_anew(api: ScriptedApi, folder: Path) -> None:
+    done = ran(api, folder, "events", "job_1", "--after", "evt_9")
+    assert (done.returncode, "goes with --follow" in done.stderr, api.asked) == (2, True, []), done.stderr
+
+
 def test_an_event_that_could_not_be_printed_is_not_gone_on_behind(api: ScriptedApi, folder: Path) -> None:
     done = shell(api, folder, f"{REELGATE} events job_1 --follow >/dev/full")
     assert (done.returncode, "No space left" in done.stderr, "evt_1" in done.stderr) == (1, True, False), done.stderr
@@ -165,6 +170,54 @@ def test_a_full_disk_behind_stdout_is_told_in_words(api: ScriptedApi, folder: Pa
     assert (done.returncode, "No space left" in done.stderr, "Traceback" in done.stderr) == (1, True, False), (
         done.stderr
     )
+
+
+def test_the_id_of_a_job_that_was_paid_for_is_told_although_stdout_is_full(api: ScriptedApi, folder: Path) -> None:
+    api.replies["/v1/jobs/job_0/replay"] = [gives(202, job("queued"))]
+    for words in ("submit clip.mp4 trim", "submit clip.mp4 trim --json", "replay job_0", "replay job_0 --json"):
+        done = shell(api, folder, f"{REELGATE} {words} >/dev/full")
+        assert (done.returncode, "No space left" in done.stderr) == (1, True), (words, done.stderr)
+        assert "reelgate wait job_1" in done.stderr, words
+    done = shell(api, folder, f"{REELGATE} submit clip.mp4 trim --json 2>/dev/full")
+    assert (done.returncode, json.loads(done.stdout)["id"]) == (0, "job_1"), "whoever has the id need not try again"
+
+
+def test_a_film_is_saved_although_the_command_has_no_stdout_at_all(api: ScriptedApi, folder: Path) -> None:
+    with_film(api, result={"a": 1})
+    for flags in ("", "--json", "2>&-"):
+        done = shell(api, folder, f"{REELGATE} run clip.mp4 trim -o out.mp4 {flags} >&- <&-")
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+        assert (folder / "out.mp4").read_bytes() == FILM
+        (folder / "out.mp4").unlink()
+    done = shell(api, folder, f"{REELGATE} run clip.mp4 - <&-")
+    assert (done.returncode, "prompt is empty" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_film_that_is_not_there_is_not_said_to_be_kept(api: ScriptedApi, folder: Path) -> None:
+    for status in ("running", "succeeded"):
+        api.replies["/v1/jobs/job_1"] = [gives(200, job(status))]
+        done = ran(api, folder, "download", "job_1")
+        assert (done.returncode, done.stderr) == (1, f"Error: job_1 has no film: it is {status}.\n")
+
+
+def test_a_job_goes_on_although_its_key_may_not_look_at_it(api: ScriptedApi, folder: Path) -> None:
+    problem = gives(403, {"code": "scope_missing", "status": 403, "detail": "This needs the scope read."})
+    api.replies |= {"/v1/profiles": [problem], "/v1/jobs/job_1": [problem], "/v1/jobs/job_1/events": [problem]}
+    done = ran(api, folder, "run", "clip.mp4", "trim it")
+    assert (done.returncode, "reelgate cancel job_1" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_time_that_is_no_number_is_refused_and_not_waited_for(api: ScriptedApi, folder: Path) -> None:
+    done = ran(api, folder, "run", "clip.mp4", "trim it", "--timeout", "nan")
+    assert (done.returncode, "no number" in done.stderr, api.asked) == (2, True, []), done.stderr
+
+
+def test_an_answer_that_is_no_utf_8_is_never_said_to_have_been_a_wrong_command_line(
+    api: ScriptedApi, folder: Path
+) -> None:
+    api.replies["/v1/jobs"] = [gives(504, '{"code": "délai"}'.encode("latin-1"))]
+    done = ran(api, folder, "submit", "clip.mp4", "trim it")
+    assert (done.returncode, "is not known" in done.stderr) == (3, True), done.stderr
 
 
 def evil_job(api: ScriptedApi) -> dict[str, Any]:

@@ -636,6 +636,20 @@ async def test_a_full_disk_behind_stdout_is_told_in_words(api: Api, redis_url: s
     assert (await api.http.get(f"/v1/jobs/{job_id}")).json()["status"] == "canceled"
 
 
+@pytest.mark.parametrize("flags", ["", "--json"])
+async def test_a_replay_that_cannot_be_shown_on_stdout_is_named_all_the_same(
+    api: Api, redis_url: str, flags: str
+) -> None:
+    over = await submit(api)
+    await fail(api.context, over)
+    environment = {"REDIS_URL": redis_url, "REELGATE_SECRET_KEYS": SECRET_KEY, "REELGATE_PUBLIC_URL": api.url}
+    line = f"exec {Path(sys.executable).with_name('reelgate')} admin replay {over} --yes {flags} >/dev/full"
+    child = await asyncio.create_subprocess_shell(line, env=os.environ | environment, stderr=asyncio.subprocess.PIPE)
+    _, said = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    [made] = [job for job in (await api.http.get("/v1/jobs")).json()["data"] if job["parent_id"] == over]
+    assert (child.returncode, made["id"].encode() in said, b"No space left" in said) == (1, True, True), said
+
+
 async def everything(redis: Redis) -> dict[bytes, bytes]:
     return {name: await redis.dump(name) async for name in redis.scan_iter("*", count=1000)}
 

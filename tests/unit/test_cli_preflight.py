@@ -1,8 +1,5 @@
 """What the command line looks at before anything is sent, and what it says where a command ends early."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +9,7 @@ import pytest
 from reelgate.client.types import Profile
 from service.cli.job_run import advice, largest_of
 from service.cli.preflight import check_files, check_output, format_of_output, read_words
+from tests.no_rights import as_nobody
 
 MP4 = b"\0\0\0\x18ftypisom\0\0\2\0isomiso2"
 
@@ -91,22 +89,17 @@ def test_a_place_that_no_film_can_go_to_is_refused(output, words):
         check_output(Path(output))
 
 
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Have no rights where one would be root, who writes everywhere."""
-    before = os.geteuid()
-    os.seteuid(65534 if before == 0 else before)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
-
-
 def test_a_folder_that_cannot_be_written_is_refused():
     with TemporaryDirectory() as closed:
         Path(closed).chmod(0o555)
         with as_nobody(), pytest.raises(click.ClickException, match="nothing can be written"):
             check_output(Path(closed, "out.mp4"))
+
+
+def test_a_link_is_followed_to_where_the_film_would_go():
+    Path("out.mp4").symlink_to(Path("gone", "film.mp4").absolute())
+    with pytest.raises(click.ClickException, match="there is no folder"):
+        check_output(Path("out.mp4"))
 
 
 def test_a_film_that_may_not_be_written_over_is_refused():

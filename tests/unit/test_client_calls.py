@@ -200,7 +200,9 @@ def test_an_id_stays_in_its_segment():
     assert calls.read_job("../credits?x").request.path == "/v1/jobs/..%2Fcredits%3Fx"
 
 
-@pytest.mark.parametrize("address", ["", "example.com", "ftp://example.com", "https://"])
+@pytest.mark.parametrize(
+    "address", ["", "example.com", "ftp://example.com", "https://", "http://x/?", "http://x/#", "http://x/?a=b"]
+)
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(ValueError, match="no address"):
         Reelgate(address, "rg_secret")

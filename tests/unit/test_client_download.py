@@ -2,6 +2,8 @@
 
 import os
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -10,6 +12,7 @@ from reelgate.client.effects import Failure
 from reelgate.client.film_download import download
 from reelgate.client.film_part import part_of
 from tests.client_script import Played, Time, answer, circumstances, play, problem
+from tests.no_rights import as_nobody
 
 FILM = bytes(range(256)) * 4
 
@@ -154,7 +157,10 @@ def endlessly(*outcomes):
         [part(300), FILM[300:], b""],
         [part(700, total=2000), FILM[700:], b""],
         [answer(200, b"", content_length="38"), b"<html>Sign in to the airport</html>...", b""],
-        [answer(200, b"", content_type="text/html; charset=utf-8"), b"<html>Sign in</html>", b""],
+        *(
+            [answer(200, b"", content_type=kind), b"Sign in", b""]
+            for kind in ("text/html; charset=utf-8", "application/json", "Application/problem+json", "application/xml")
+        ),
     ],
 )
 def test_what_is_no_rest_of_this_film_neither_harms_what_came_nor_is_saved(tmp_path, lying):
@@ -255,6 +261,19 @@ def test_a_film_that_is_gone_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("told", [[problem(404, "not_found")], [job(output=None)]])
+def test_a_film_that_goes_while_it_comes_leaves_nothing_behind(tmp_path, told):
+    to = tmp_path / "out.mp4"
+    breaks = [job(), whole(), FILM[:600], Failure("ReadError"), problem(404, "not_found")]
+    with pytest.raises(NotFound):
+        play(download(circumstances(), "job_1", to), breaks)
+    assert list(tmp_path.iterdir()) == []
+    part_of(to, "job_1").write_bytes(FILM[:600])  # an earlier attempt's
+    with pytest.raises((NotFound, NoFilm)):
+        play(download(circumstances(), "job_1", to), told)
+    assert list(tmp_path.iterdir()) == []
+
+
 def running(to):
     here = circumstances()
     return verbs.run(here, JobAsk("trim it"), to=to, key=None, within_s=None, progress=None)
@@ -266,6 +285,15 @@ def test_nothing_is_paid_for_a_film_that_has_no_place_to_go(tmp_path):
         with pytest.raises(OSError, match=r"no file|no such folder"):
             play(running(place), [], played=played)
         assert played.requests == []
+
+
+def test_nothing_is_paid_for_a_film_whose_folder_cannot_be_written():
+    played = Played()
+    with TemporaryDirectory() as closed:
+        Path(closed).chmod(0o555)
+        with as_nobody(), pytest.raises(PermissionError):
+            play(running(Path(closed, "out.mp4")), [], played=played)
+    assert played.requests == []
 
 
 def test_a_disk_that_is_full_loses_nobody_the_job_that_was_paid_for(tmp_path):

@@ -1,6 +1,7 @@
 """The client's event reader: whatever breaks, each event comes once, and the end is seen."""
 
 import json
+import math
 from itertools import pairwise
 
 import pytest
@@ -106,6 +107,25 @@ def test_waiting_goes_on_by_reading_where_no_stream_lasts():
 
     steps = verbs.wait(circumstances(within_s=60, clock=clock), "job_1", within_s=None, progress=None)
     assert play(steps, outcomes(), clock=clock).result.status == "succeeded"
+
+
+@pytest.mark.parametrize("status", [200, 403, 501])
+def test_waiting_goes_on_by_reading_where_a_page_stands_in_the_streams_place(status):
+    page = answer(status, b"<h1>No streams here</h1>", content_type="text/html")
+    steps = verbs.wait(circumstances(), "job_1", within_s=None, progress=None)
+    played = play(steps, [*([job("running"), page] * 3), job("succeeded")])
+    assert (played.result.status, played.pauses_s) == ("succeeded", [3.0, 3.0])
+
+
+def test_a_time_that_is_no_number_is_refused_before_anything_is_sent():
+    played, options = Played(), {"within_s": math.nan, "progress": None}
+    for steps in (
+        verbs.wait(circumstances(), "job_1", **options),
+        verbs.run(circumstances(), JobAsk("trim it"), to=None, key=None, **options),
+    ):
+        with pytest.raises(ValueError, match="not a number"):
+            play(steps, [], played=played)
+    assert played.requests == []
 
 
 def test_waiting_ends_when_it_was_told_to_and_names_the_job():

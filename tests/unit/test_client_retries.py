@@ -231,6 +231,16 @@ def test_a_proxys_page_says_what_passes_as_well(status):
     assert told.value.retryable
 
 
+@pytest.mark.parametrize("body", ['{"code": "délai"}'.encode("latin-1"), b'{"x": ' + b"[" * 9999 + b"]" * 9999 + b"}"])
+def test_a_body_that_nobody_can_read_is_a_proxys_page_as_well(body):
+    played = play(exchange(circumstances(), SUBMIT), [answer(502, body), answer(202, JOB)])
+    assert (len(played.requests), played.result.id) == (2, JOB["id"])
+    unread = b'{"id": "\xff", "status": "queued"}' if b"code" in body else body
+    with pytest.raises(NoAnswer) as told:
+        play(exchange(circumstances(), SUBMIT), [answer(202, unread)])
+    assert (told.value.maybe_done, told.value.idempotency_key) == (True, "mine")
+
+
 def test_reading_makes_nothing():
     with pytest.raises(NoAnswer) as told:
         play(exchange(circumstances(within_s=0), calls.read_credits()), [SENT])

@@ -1,8 +1,8 @@
 // The verbs.
 
-import { DownloadFailed, isGone, JobNotDone, NoAnswer, ReelgateError, Refused, StillRunning } from "./errors.js";
+import { DownloadFailed, isGone, isPage, JobNotDone, NoAnswer, ReelgateError, Refused, StillRunning } from "./errors.js";
 import { COME_BACK_MS, followJob, hasEnded, type FollowOptions } from "./events.js";
-import { Limit, sleep } from "./timing.js";
+import { checkedMs, Limit, sleep } from "./timing.js";
 import { checkedIdempotencyKey, segment, Transport, type CallOptions, type MakingOptions, type Query, type TransportOptions } from "./transport.js";
 import type * as t from "./types.js";
 import { downloadFilm, uploadFile, uploadKey, type DownloadOptions, type Film, type UploadOptions, type UploadSource } from "./uploads.js";
@@ -32,9 +32,15 @@ export interface FeedOptions extends CallOptions {
 export interface RunOptions extends WaitOptions, MakingOptions {
   /** Files to upload first; they come after `media` in the job. */
   files?: (Blob | Uint8Array)[] | undefined;
-  /** Where the film goes; it is closed at the end, and aborted where there is no film. Absent: `download` it. */
-  to?: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
+  /**
+   * Where the film goes: a stream, which is closed at the end and aborted where there is no film, or what opens one when the
+   * film is there. Absent: `download` it.
+   */
+  to?: FilmPlace | undefined;
 }
+
+type FilmStream = WritableStream<Uint8Array<ArrayBuffer>>;
+export type FilmPlace = FilmStream | (() => FilmStream | Promise<FilmStream>);
 
 const at = (kind: string, id: string, more = "") => `/v1/${kind}/${segment(id)}${more}`;
 
@@ -54,10 +60,11 @@ export class Reelgate {
 
   /** Upload, submit, wait, download. Throws JobNotDone where the job ends otherwise than well. */
   async run(request: t.JobRequest, options: RunOptions = {}): Promise<t.Job> {
+    if (options.withinMs !== undefined) checkedMs(options.withinMs, "withinMs");
     try {
       return await this.filmed(request, options);
     } catch (error) {
-      await options.to?.abort(error).catch(() => undefined); // a file would stay open
+      await letGo(options.to, error); // a file would stay open
       throw error;
     }
   }
@@ -71,8 +78,8 @@ export class Reelgate {
       throw isLost ? new StillRunning(submitted.id, { cause: error }) : error;
     });
     if (job.status !== "succeeded") throw new JobNotDone(job);
-    if (options.to && job.output) await this.save(job.id, options.to, options.signal);
-    else await options.to?.abort(new Error(`${job.id} has no film`));
+    if (options.to && job.output) await this.save(job.id, job.output.size_bytes, options.to, options.signal);
+    else await letGo(options.to, new Error(`${job.id} has no film`));
     return job;
   }
 
@@ -89,9 +96,10 @@ export class Reelgate {
     return sent;
   }
 
-  private async save(jobId: string, to: WritableStream<Uint8Array<ArrayBuffer>>, signal: AbortSignal | undefined) {
+  private async save(jobId: string, sizeBytes: number | null | undefined, to: FilmPlace, signal: AbortSignal | undefined) {
     try {
-      await (await this.download(jobId, { signal })).stream.pipeTo(to);
+      const film = await downloadFilm(this.transport, jobId, { signal }, sizeBytes ?? undefined);
+      await film.stream.pipeTo(await opened(to, film));
     } catch (cause) {
       signal?.throwIfAborted();
       throw isGone(cause) ? cause : new DownloadFailed(jobId, { cause });
@@ -122,7 +130,7 @@ export class Reelgate {
   async wait(jobId: string, options: WaitOptions = {}): Promise<t.Job> {
     const { withinMs } = options;
     if (withinMs === undefined) return this.ended(jobId, options);
-    const limit = new Limit(withinMs, options.signal);
+    const limit = new Limit(checkedMs(withinMs, "withinMs"), options.signal);
     try {
       return await this.ended(jobId, { ...options, signal: limit.signal });
     } catch (error) {
@@ -272,12 +280,26 @@ export class Uploads {
   }
 }
 
+async function opened(to: FilmPlace, film: Film): Promise<FilmStream> {
+  try {
+    return typeof to === "function" ? await to() : to;
+  } catch (cause) {
+    await film.cancel();
+    throw cause;
+  }
+}
+
+/** Abort a stream to which no film goes; what was not opened stays as it is. */
+async function letGo(to: FilmPlace | undefined, why: unknown): Promise<void> {
+  if (typeof to === "object") await to.abort(why).catch(() => undefined);
+}
+
 /** Give events until they end, or break for too long: on the way there may be what lets no stream through. */
 async function* whileItLasts(events: AsyncGenerator<t.JobEvent>): AsyncGenerator<t.JobEvent> {
   try {
     yield* events;
   } catch (error) {
-    if (!(error instanceof NoAnswer)) throw error;
+    if (!(error instanceof NoAnswer || isPage(error))) throw error;
   }
 }
 

@@ -75,6 +75,9 @@ export class Unavailable extends Refused {}
 /** Whether the API itself says that there is no such thing: the 404 of a proxy on the way says nothing of it. */
 export const isGone = (error: unknown): boolean => error instanceof NotFound && error.code === "not_found";
 
+/** Whether it is the refusal of somebody on the way, who has no code of the API's, and says nothing of the job. */
+export const isPage = (error: unknown): boolean => error instanceof Refused && error.code.startsWith("status_");
+
 /** A job ended otherwise than well: `code` is that of its error, else `canceled` or `expired`. */
 export class JobNotDone extends ReelgateError {
   readonly code: JobCode | "canceled" | "expired";

@@ -1,7 +1,7 @@
 // The client of the Reelgate API: `new Reelgate({ baseUrl, apiKey }).run({ prompt })`.
 
 export { Batches, Reelgate, Sessions, Uploads } from "./client.js";
-export type { FeedOptions, RunOptions, SubmitOptions, WaitOptions } from "./client.js";
+export type { FeedOptions, FilmPlace, RunOptions, SubmitOptions, WaitOptions } from "./client.js";
 export {
   BadSignature,
   DownloadFailed,

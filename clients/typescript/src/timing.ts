@@ -3,6 +3,12 @@
 /** Milliseconds that only grow: the time of day may be set anew while a call goes on. */
 export const monotonicMs = (): number => performance.now();
 
+/** Look that a time is a number: nothing is before it or after it where it is NaN, as an unset variable's. Throws TypeError. */
+export function checkedMs(ms: number, name: string): number {
+  if (Number.isNaN(ms)) throw new TypeError(`${name} is not a number`);
+  return ms;
+}
+
 /** A timer that is set to more than this ends at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 

@@ -2,7 +2,7 @@
 
 import { isGone, NoAnswer, refusal } from "./errors.js";
 import { isDoubtful, isPassing, pauseMs, PASSING, retryAfterMs } from "./retries.js";
-import { chunksOf, Limit, monotonicMs, sleep } from "./timing.js";
+import { checkedMs, chunksOf, Limit, monotonicMs, sleep } from "./timing.js";
 import type { Problem, ProblemCode } from "./types.js";
 
 /** What every call takes. */
@@ -22,7 +22,7 @@ export interface MakingOptions extends CallOptions {
 /** What is sent. */
 export type Body = string | Blob | ReadableStream<Uint8Array>;
 
-export type Query = Record<string, string | number | boolean | null | undefined | Record<string, string>>;
+export type Query = Record<string, string | number | boolean | Date | null | undefined | Record<string, string>>;
 
 /** A call, as the verbs describe it. */
 export interface Call extends MakingOptions {
@@ -62,12 +62,13 @@ const MOST_ANSWER_BYTES = 1 << 26;
 /** Calls the API. */
 export class Transport {
   private readonly base: string;
-  private readonly apiKey: string;
+  /** Hidden from whatever shows an object whole: consoles, loggers, reporters of errors. */
+  readonly #apiKey: string;
   private readonly fetch: typeof fetch;
 
   constructor(options: TransportOptions) {
     this.base = checkedAddress(options.baseUrl);
-    this.apiKey = checkedKey(options.apiKey);
+    this.#apiKey = checkedKey(options.apiKey);
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
@@ -85,7 +86,7 @@ export class Transport {
   }
 
   private async send<T>(call: Call, read: (response: Response) => Promise<T>): Promise<T> {
-    const until = monotonicMs() + (call.timeoutMs ?? TIMEOUT_MS);
+    const until = monotonicMs() + checkedMs(call.timeoutMs ?? TIMEOUT_MS, "timeoutMs");
     const key = call.makes ? checkedIdempotencyKey(call.idempotencyKey ?? crypto.randomUUID()) : undefined;
     let maybeDone = false;
     for (let failures = 1; ; failures += 1) {
@@ -124,7 +125,7 @@ export class Transport {
 
   private init(call: Call, key: string | undefined, body: Body | undefined, signal: AbortSignal): RequestInit {
     const headers = new Headers({ Accept: "application/json", ...call.headers });
-    headers.set("Authorization", `Bearer ${this.apiKey}`);
+    headers.set("Authorization", `Bearer ${this.#apiKey}`);
     if (key !== undefined) headers.set("Idempotency-Key", `"${key}"`);
     if (call.json !== undefined) headers.set("Content-Type", "application/json");
     const redirect = call.follows ? "follow" : "manual"; // what makes something is made here, or not at all
@@ -176,7 +177,7 @@ function parsed(text: string, status: number): unknown {
 /** Look that an address is one; its words are not said again, since there may be a password among them. */
 function checkedAddress(baseUrl: string): string {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-  const isGood = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash;
+  const isGood = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !/[?#]/.test(baseUrl);
   if (!isGood) throw new TypeError("baseUrl must be like https://reelgate.example.com");
   return baseUrl.trim().replace(/\/+$/, "");
 }
@@ -235,7 +236,8 @@ function urlOf(base: string, call: Call): string {
   const found = new URLSearchParams();
   for (const [name, value] of Object.entries(call.query ?? {})) {
     if (value === null || value === undefined) continue;
-    if (typeof value !== "object") found.append(name, String(value));
+    if (value instanceof Date) found.append(name, value.toISOString());
+    else if (typeof value !== "object") found.append(name, String(value));
     else for (const [entry, one] of Object.entries(value)) found.append(`${name}[${entry}]`, one);
   }
   const query = found.toString();

@@ -10,6 +10,8 @@ const IDLE_MS = 60_000;
 const PAUSE_MS = 1_000;
 /** A break after which nothing came; so many in a row are an outage. */
 const BREAKS = 5;
+/** Kinds that no film has, and a proxy's page in its place may. */
+const PAGE = /^(text\/|application\/(.*\+)?(json|xml)\b)/i;
 
 /** Tells how many bytes have gone, and of how many; undefined: nobody knows. */
 export type ByteProgress = (doneBytes: number, allBytes: number | undefined) => void;
@@ -112,10 +114,16 @@ export interface DownloadOptions extends CallOptions {
   onProgress?: ByteProgress | undefined;
 }
 
-export async function downloadFilm(transport: Transport, jobId: string, options: DownloadOptions): Promise<Film> {
+/** Get a film. `known`: its size, as its job says; without it, the end of an answer that tells none is taken for the film's. */
+export async function downloadFilm(
+  transport: Transport,
+  jobId: string,
+  options: DownloadOptions,
+  known?: number,
+): Promise<Film> {
   const first = await openFilm(transport, jobId, options);
   const mediaType = first.headers.get("Content-Type") ?? "application/octet-stream";
-  const sizeBytes = sizeOf(first);
+  const sizeBytes = sizeOf(first) ?? known;
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const stream = streamOf(filmChunks(transport, jobId, first, sizeBytes, { ...options, signal }), first, stop);
@@ -149,7 +157,7 @@ async function openFilm(transport: Transport, jobId: string, options: CallOption
   const path = `/v1/jobs/${segment(jobId)}/output`;
   const headers = { Accept: "*/*", "Accept-Encoding": "identity", ...part };
   const response = await transport.stream({ method: "GET", path, headers, follows: true, ...options });
-  if (!response.headers.get("Content-Type")?.startsWith("text/")) return response;
+  if (!PAGE.test(response.headers.get("Content-Type") ?? "")) return response;
   await response.body?.cancel();
   throw new NoAnswer(`what answered is not the film of ${jobId}`, undefined);
 }

@@ -140,6 +140,12 @@ test("a list is read page after page until has_more is false, over empty pages",
   assert.equal(server.asked[2].url, "/v1/jobs?status=failed&metadata%5Border%5D=7&after=job_2");
 });
 
+test("a list by a time that is a Date is not the list of all", async (t) => {
+  const server = await scripted(t, json(200, { data: [], next_cursor: null, has_more: false }));
+  await client(server).jobs({ created_after: new Date(0) }).next();
+  assert.equal(server.asked[0].url, "/v1/jobs?created_after=1970-01-01T00%3A00%3A00.000Z");
+});
+
 test("events of the feed that are gone are told before those that are left", async (t) => {
   const server = await scripted(t, json(200, { data: [{ id: "evt_9" }], next_cursor: "evt_9", has_more: false, trimmed: true }));
   const told = [];

@@ -118,11 +118,52 @@ test("where a film should go is let go of, whatever keeps it from coming", async
   }
 });
 
+test("a place that is opened when the film is there stays as it was where none comes", async (t) => {
+  const [accepted, refused] = [json(202, { id: "job_1" }), json(422, { code: "invalid_value", detail: "no" })];
+  const ended = (status) => part(200, STREAM, frame("evt_1", "snapshot", status), { ends: true });
+  const read = (status, output = null) => json(200, { id: "job_1", status, output, error: null });
+  const gone = json(404, { code: "not_found", detail: "There is no such output (any more)." });
+  const ways = [
+    [refused],
+    [accepted, ended("failed"), read("failed")],
+    [accepted, ended("succeeded"), read("succeeded")],
+    [accepted, ended("succeeded"), read("succeeded", {}), gone],
+  ];
+  const film = (response) => response.writeHead(200, { "Content-Type": "video/mp4" }).end("film");
+  let opened = 0;
+  let came = "";
+  const to = () => ((opened += 1), new WritableStream({ write: (chunk) => void (came += Buffer.from(chunk)) }));
+  for (const answers of ways) await client(await scripted(t, ...answers)).run({ prompt: "trim" }, { to }).catch(() => undefined);
+  assert.equal(opened, 0);
+  const good = [accepted, ended("succeeded"), read("succeeded", {}), film];
+  await client(await scripted(t, ...good)).run({ prompt: "trim" }, { to });
+  assert.deepEqual([opened, came], [1, "film"]);
+  const closed = () => assert.fail("the folder is not there");
+  await assert.rejects(client(await scripted(t, ...good)).run({ prompt: "trim" }, { to: closed }), DownloadFailed);
+});
+
+test("a film whose answer tells no length is whole when it is as long as its job says", async (t) => {
+  const ended = part(200, STREAM, frame("evt_1", "snapshot", "succeeded"), { ends: true });
+  const job = json(200, { id: "job_1", status: "succeeded", output: { size_bytes: 8 } });
+  const short = (response) => {
+    Object.assign(response, { useChunkedEncodingByDefault: false, shouldKeepAlive: false }); // its end is the connection's
+    response.writeHead(200, { "Content-Type": "video/mp4" }).end("half");
+  };
+  const rest = (response) => response.writeHead(206, { "Content-Type": "video/mp4", "Content-Range": "bytes 4-7/8" }).end("rest");
+  const server = await scripted(t, json(202, { id: "job_1" }), ended, job, short, rest);
+  let came = "";
+  const to = new WritableStream({ write: (chunk) => void (came += Buffer.from(chunk)) });
+  await client(server).run({ prompt: "trim" }, { to });
+  assert.equal(came, "halfrest");
+});
+
 test("a job whose streams never get through is waited for all the same, and its end is seen", async (t) => {
-  const held = (response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<h1>No streams here</h1>");
-  const running = json(200, { id: "job_1", status: "running" });
-  const server = await scripted(t, held, running, held, json(200, { id: "job_1", status: "succeeded" }));
-  assert.equal((await client(server).wait("job_1", { timeoutMs: 500 })).status, "succeeded");
+  for (const status of [200, 403]) {
+    const held = (response) => response.writeHead(status, { "Content-Type": "text/html" }).end("<h1>No streams here</h1>");
+    const running = json(200, { id: "job_1", status: "running" });
+    const server = await scripted(t, held, running, held, json(200, { id: "job_1", status: "succeeded" }));
+    assert.equal((await client(server).wait("job_1", { timeoutMs: 500 })).status, "succeeded");
+  }
 });
 
 test("a wait that goes on after its streams broke for long is told of no event twice", async (t) => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 
 import { LimitReached, NoAnswer, NotFound, Reelgate, StillRunning } from "../dist/index.js";
 import { chunksOf } from "../dist/timing.js";
@@ -27,7 +28,9 @@ test("a key that can be none is refused at once, without being said", () => {
     assert.throws(() => new Reelgate({ baseUrl: "http://x", apiKey }), (error) => error instanceof TypeError && !/secr/.test(String(error)));
   }
   assert.throws(() => new Reelgate({ baseUrl: "http://me:pa55@x", apiKey: "k" }), (error) => error instanceof TypeError && !/pa55/.test(String(error)));
-  assert.throws(() => new Reelgate({ baseUrl: "example.com", apiKey: "k" }), TypeError);
+  for (const baseUrl of ["example.com", "http://x/?", "http://x/#", "http://x/?a=b"]) {
+    assert.throws(() => new Reelgate({ baseUrl, apiKey: "k" }), TypeError);
+  }
 });
 
 test("a key from a file may end with its line", async (t) => {
@@ -128,6 +131,8 @@ test("another part of a film than was asked for is an error, not a mixture", asy
 test("a page in a film's place is no film", async (t) => {
   const server = await scripted(t, page(200));
   await assert.rejects(client(server).download("job_1"), NoAnswer);
+  const told = await scripted(t, json(200, { message: "Sign in" }));
+  await assert.rejects(client(told).download("job_1"), NoAnswer);
 });
 
 test("a film's name is a name, and no way to another folder", async (t) => {
@@ -151,6 +156,25 @@ test("a time without an end is one", async (t) => {
   const uploads = await scripted(t, (response) => setTimeout(() => kept(response), 100));
   await client(uploads).upload(new Uint8Array(1), { filename: "a.mp4", timeoutMs: Infinity });
   assert.equal(uploads.asked.length, 1);
+});
+
+test("a time that is no number is the caller's mistake, and nothing is sent", async (t) => {
+  const server = await scripted(t);
+  const unset = Number(undefined);
+  for (const call of [
+    (reelgate) => reelgate.submit({ prompt: "a" }, { timeoutMs: unset }),
+    (reelgate) => reelgate.wait("job_1", { withinMs: unset }),
+    (reelgate) => reelgate.run({ prompt: "a" }, { withinMs: unset }),
+    (reelgate) => reelgate.events("job_1", { timeoutMs: unset }).next(),
+  ]) {
+    await assert.rejects(call(client(server)), TypeError);
+  }
+  assert.equal(server.asked.length, 0);
+});
+
+test("a client that is shown whole does not show its key", () => {
+  const shown = new Reelgate({ baseUrl: "http://x", apiKey: "rg_secret" });
+  for (const words of [inspect(shown, { depth: 9, showHidden: true }), JSON.stringify(shown)]) assert.doesNotMatch(words, /rg_secret/);
 });
 
 test("a job whose record is behind its events is asked for without haste", async (t) => {

@@ -13,6 +13,8 @@ from reelgate.client.types import Problem
 
 T = TypeVar("T")
 
+#: what reading raises of JSON that is none, or none of the API's: no UTF-8, or as deep as no answer of its is
+NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 #: statuses that pass by themselves: timeouts, limits, and a service or proxy in trouble
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _NO_CONTENT = 204
@@ -24,7 +26,7 @@ def read_as(kind: type[T]) -> Callable[[Answer], T]:
     def read(answer: Answer) -> T:
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except msgspec.MsgspecError as wrong:
+        except NO_JSON as wrong:
             words = f"What answered with status {answer.status} is not the Reelgate API ({wrong})."
             raise NoAnswer(words, retryable=False) from None
 
@@ -46,7 +48,7 @@ def problem_of(answer: Answer) -> Problem:
     """Read the problem document; where a proxy answered in the API's place, make one of the status."""
     try:
         problem = msgspec.json.decode(answer.body, type=Problem)
-    except msgspec.MsgspecError:
+    except NO_JSON:
         problem = Problem()
     if problem.code:
         return problem

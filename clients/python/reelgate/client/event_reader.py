@@ -5,6 +5,7 @@ import math
 import msgspec
 
 from reelgate.client import calls
+from reelgate.client.answers import NO_JSON, PASSING, problem_of
 from reelgate.client.effects import Answer, Close, Failure, Open, Pause, Read, Request, Steps
 from reelgate.client.errors import NoAnswer
 from reelgate.client.exchange import Circumstances, Patience
@@ -27,7 +28,8 @@ _SOONEST_S, _LATEST_S = 0.5, 60.0
 class EventReader:
     """One reader's place in a job's events. `over`: there are no more; `is_open`: a stream is.
 
-    `ends_s`: when its reader goes, by the clock, whenever it was asked to come back.
+    `ends_s`: when its reader goes, by the clock, whenever it was asked to come back. `looks`: it reads the job as well, so
+    that a page in the stream's place, as of a proxy that lets none through, is no reason to give up.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class EventReader:
         *,
         last_id: str = "",
         ends_s: float | None = None,
+        looks: bool = False,
     ) -> None:
         self.over = False
         self.is_open = False
@@ -45,6 +48,7 @@ class EventReader:
         self._decoder = SseDecoder(last_id)
         self._clock = here.clock
         self._ends_s = math.inf if ends_s is None else ends_s
+        self._looks = looks
         self._patience = Patience(here)
         self._pause_s = 0.0
 
@@ -72,7 +76,10 @@ class EventReader:
 
     def _open(self) -> Steps[None]:
         answer = yield Open(self._request())
-        if isinstance(answer, Failure) or answer.is_error:
+        if self._looks and isinstance(answer, Answer) and is_page(answer):
+            yield Close()
+            self._pause_s = COME_BACK_S
+        elif isinstance(answer, Failure) or answer.is_error:
             self._fail(answer)
         elif answer.status == _OVER:
             self.over = True
@@ -121,15 +128,26 @@ class EventReader:
 
 def require_event_stream(answer: Answer) -> None:
     """Look that it is the API that answers, and not a page. Raises NoAnswer."""
-    kind = answer.headers.get("content-type", "")
-    if not kind.startswith("text/event-stream"):
+    if not is_event_stream(answer):
+        kind = answer.headers.get("content-type", "")
         raise NoAnswer(f"What answered is no event stream ({kind or 'no type'}).", retryable=False)
+
+
+def is_event_stream(answer: Answer) -> bool:
+    return answer.headers.get("content-type", "").startswith("text/event-stream")
+
+
+def is_page(answer: Answer) -> bool:
+    """Whether somebody else answers for good, who says nothing of the job: a proxy that lets no streams through."""
+    if answer.is_error:
+        return answer.status not in PASSING and not problem_of(answer).code
+    return answer.status != _OVER and not is_event_stream(answer)
 
 
 def event_of_frame(frame: Frame) -> Event | None:
     """Read an event; None for what is none, e.g. the word that history was trimmed, after which a snapshot comes."""
     try:
         event = msgspec.json.decode(frame.data, type=Event)
-    except msgspec.MsgspecError:
+    except NO_JSON:
         return None
     return msgspec.structs.replace(event, id=frame.last_id)

@@ -6,21 +6,33 @@ process, which finds it by the job's id in its name.
 
 import re
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from reelgate.client import calls
 from reelgate.client.effects import Answer, ByteProgress, Close, Failure, Open, Pause, Read, Steps, Work
 from reelgate.client.errors import DownloadFailed, NoFilm, ReelgateError, is_gone
 from reelgate.client.exchange import Circumstances, Patience, exchange
-from reelgate.client.film_part import FilmPart
+from reelgate.client.film_part import FilmPart, remove_part
 from reelgate.client.types import Job, Output
 
 _PARTIAL, _OUT_OF_RANGE = 206, 416
+#: kinds that no film has
+_PAGE = re.compile(r"text/|application/(.*\+)?(json|xml)\b", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 
 
 def download(here: Circumstances, job_id: str, path: Path, progress: ByteProgress | None = None) -> Steps[Path]:
-    """Fetch a job's film. Raises NotFound where there is none, DownloadFailed where it does not come, OSError."""
+    """Fetch a job's film. Raises NoFilm or NotFound where there is none, DownloadFailed where it does not come, OSError."""
+    try:
+        return (yield from _fetched(here, job_id, path, progress))
+    except ReelgateError as why:
+        if isinstance(why, NoFilm) or is_gone(why):
+            yield Work(partial(remove_part, path, job_id))  # nobody would ever go on from it
+        raise
+
+
+def _fetched(here: Circumstances, job_id: str, path: Path, progress: ByteProgress | None) -> Steps[Path]:
     size_bytes = film_of((yield from exchange(here, calls.read_job(job_id)))).size_bytes
     part: FilmPart = yield Work(lambda: FilmPart.open(path, job_id))
     patience = Patience(here)
@@ -106,10 +118,11 @@ class NotTheFilm(Exception):  # noqa: N818 - it never leaves this module
 def place_in_film(answer: Answer, *, have_bytes: int, size_bytes: int | None) -> tuple[int, int | None]:
     """Tell where an answer's bytes begin in the film, and how large that is; None where nobody says. Raises NotTheFilm.
 
-    `size_bytes`: what the job says. A page in the film's place, e.g. a proxy's, has another length, or is text.
+    `size_bytes`: what the job says. A page in the film's place, e.g. a proxy's, has another length, or says what it is: what
+    comes without a length, and is shorter, would be gone on from as the film's beginning.
     """
     kind = answer.headers.get("content-type", "")
-    if kind.startswith("text/"):
+    if _PAGE.match(kind):
         raise NotTheFilm(f"{kind} instead of a film")
     begins_at, told_bytes = where_it_stands(answer)
     if begins_at != (have_bytes if answer.status == _PARTIAL else 0):

@@ -7,6 +7,7 @@ time gathers it in a file of its own. What has come outlasts the writer, for the
 import errno
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
@@ -18,6 +19,8 @@ except ImportError:  # Windows, where there are no such locks
     fcntl = None
 
 _LONGEST_NAME_BYTES = 255
+#: ask with the rights that a write will have, where the system can tell
+_EFFECTIVE = os.access in os.supports_effective_ids
 
 
 def part_of(path: Path, job_id: str) -> Path:
@@ -35,7 +38,15 @@ def place_of(path: Path) -> Path:
         raise OSError(errno.EINVAL, "is there already, and no file", str(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
+    if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE):
+        raise PermissionError(errno.EACCES, "nothing can be written in this folder", str(target.parent))
     return target
+
+
+def remove_part(path: Path, job_id: str) -> None:
+    """Throw away what has come of a film that there is not any more, if it can be."""
+    with suppress(OSError, ValueError):
+        part_of(place_of(path), job_id).unlink(missing_ok=True)
 
 
 class FilmPart:

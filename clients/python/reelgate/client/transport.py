@@ -47,7 +47,7 @@ def _is_address(url: str) -> bool:
         has_place = known.scheme in ("http", "https") and bool(known.host)
     except (httpx.InvalidURL, UnicodeError):
         return False
-    return has_place and not (known.userinfo or known.query or known.fragment or " " in url)
+    return has_place and not (known.userinfo or set("?# ") & set(url))
 
 
 def check_api_key(key: str) -> str:

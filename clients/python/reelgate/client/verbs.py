@@ -3,6 +3,7 @@
 A verb decides (what to send, whether to try again, when it is over) and leaves the doing to its driver: see `effects.py`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -122,8 +123,9 @@ def events(here: Circumstances, job_id: str, *, after: str) -> Steps[None]:
 
 def wait(here: Circumstances, job_id: str, *, within_s: float | None, progress: JobProgress | None) -> Steps[Job]:
     """Wait for a job's end and read it whole. Raises StillRunning."""
+    require_time(within_s)
     ends_s = None if within_s is None else here.clock() + within_s
-    reader = EventReader(here, job_id, ends_s=ends_s)
+    reader = EventReader(here, job_id, ends_s=ends_s, looks=True)
     while True:
         if reader.over or not reader.is_open:
             job = yield from look(here, job_id, ends_s)
@@ -137,6 +139,12 @@ def wait(here: Circumstances, job_id: str, *, within_s: float | None, progress: 
         for event in (yield from reader.read()):
             if progress and event.job:
                 progress(event.job)
+
+
+def require_time(within_s: float | None) -> None:
+    """Look that a time is one: nothing is before it or after it where it is NaN. Raises ValueError."""
+    if within_s is not None and math.isnan(within_s):
+        raise ValueError("within_s is not a number")
 
 
 def look(here: Circumstances, job_id: str, ends_s: float | None) -> Steps[Job]:
@@ -163,6 +171,7 @@ def run(
     progress: JobProgress | None,
 ) -> Steps[Job]:
     """Upload, submit, wait, and download. Raises JobNotDone, StillRunning, NoFilm, DownloadFailed; OSError before all that."""
+    require_time(within_s)
     if to is not None:
         yield Work(partial(place_of, to))
     submitted = yield from submit(here, ask, key=key, progress=None)
