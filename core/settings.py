@@ -8,7 +8,8 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -324,6 +325,20 @@ def load_settings(*, report: Callable[[str], object] = _to_stderr) -> Settings:
 def _for_the_storage(values: Mapping[str, str]) -> dict[str, str]:
     """Choose what the storage reads by itself, which would sign with a line break at the end of a key, and be refused."""
     return {name: value.strip() for name, value in values.items() if name.startswith(_STORAGE_PREFIX)}
+
+
+@contextmanager
+def in_environment(name: str, value: str) -> Iterator[None]:
+    """Set a variable for the storage's library: it forgets all others of a kind, as AWS_ALLOW_HTTP, where it is handed one as an argument."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _as_fields(values: dict[str, str]) -> dict[str, Any]:

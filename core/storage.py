@@ -14,6 +14,7 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
 from obstore.store import LocalStore, S3Store
 
 from core.errors import StartRefused
+from core.settings import in_environment
 
 #: read and written in pieces of this size
 CHUNK_BYTES = 1 << 20
@@ -23,6 +24,10 @@ PART_BYTES = 8 << 20
 _ANSWER_S = 15.0
 #: who asks it to copy hears so later by the time that a slow one takes
 _SLOWEST_COPY_BYTES_PER_S = 2_000_000
+#: S3 itself copies no file that is larger
+_LARGEST_COPY_BYTES = 5 << 30
+#: a part may take it so long, when a hundred files share one line; a question is made anew after the library's 30 s
+_SLOWEST_PART_S = 120.0
 #: so many parts of one file at most wait for S3, while another one comes: a worker brings a hundred files at once, an API some dozen
 _PARTS_ON_THE_WAY = 1
 #: so many at most write one file at once, or have died while they did
@@ -84,6 +89,24 @@ class Storage:
         self._folder.mkdir(parents=True, exist_ok=True)
         return LocalStore(self._folder, mkdir=True)
 
+    @cached_property
+    def _writer(self) -> LocalStore | S3Store:
+        return self._patient(_SLOWEST_PART_S)
+
+    @cached_property
+    def _copier(self) -> LocalStore | S3Store:
+        return self._patient(self._copied_within_s(_LARGEST_COPY_BYTES))
+
+    def _patient(self, request_s: float) -> LocalStore | S3Store:
+        """Open it for requests that take so long: what the library breaks off begins anew, and takes as long again."""
+        if isinstance(self._files, LocalStore):
+            return self._files
+        with in_environment("AWS_TIMEOUT", f"{request_s:.0f} s"):
+            return S3Store.from_url(self._where)
+
+    def _copied_within_s(self, size_bytes: int) -> float:
+        return self._answer_s + size_bytes / _SLOWEST_COPY_BYTES_PER_S
+
     @asynccontextmanager
     async def _in_our_words(self, path: str) -> AsyncIterator[None]:
         """Raises FileMissing, or StorageDown without the library's words, which hold addresses and paths."""
@@ -143,7 +166,7 @@ class Storage:
         try:
             async with self._in_our_words(path):
                 await obstore.put_async(
-                    self._files, path, content, chunk_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY
+                    self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY
                 )
         except FileMissing:
             raise StorageDown("there is no place to write to") from None
@@ -173,9 +196,8 @@ class Storage:
 
     async def copy(self, source: str, target: str, *, size_bytes: int) -> None:
         """Copy a file of such a size, whose bytes do not pass this process. Raises FileMissing, StorageDown."""
-        within_s = self._answer_s + size_bytes / _SLOWEST_COPY_BYTES_PER_S
-        async with self._in_our_words(source), asyncio.timeout(within_s):
-            await obstore.copy_async(self._files, source, target)
+        async with self._in_our_words(source), asyncio.timeout(self._copied_within_s(size_bytes)):
+            await obstore.copy_async(self._copier, source, target)
 
     async def size_bytes(self, path: str) -> int:
         """Measure a file. Raises FileMissing, StorageDown."""

@@ -227,6 +227,31 @@ async def test_a_url_that_cannot_be_signed_since_its_credentials_do_not_come_is_
             await asyncio.wait_for(storage.put_url("sent/a", for_s=60), _LIBRARY_GOES_ON_S)
 
 
+@pytest.mark.parametrize("ask", ["copy", "write"])
+async def test_what_takes_s3_its_time_is_not_broken_off_as_a_question_would_be(ask, monkeypatch):
+    asked, copied = (
+        0,
+        b"<CopyObjectResult><LastModified>2026-11-27T08:00:00Z</LastModified><ETag>a</ETag></CopyObjectResult>",
+    )
+
+    async def take_its_time(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        with closing(writer), suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                asked += 1
+                await asyncio.sleep(1.5)
+                writer.write(b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: %d\r\n\r\n%b' % (len(copied), copied))
+
+    async with await asyncio.start_server(take_its_time, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_TIMEOUT", "500 ms")  # of the library's 30 s, for which nobody waits here
+        storage = Storage(f"s3://{BUCKET}/x")
+        async with asyncio.timeout(PATIENCE_S):
+            await (storage.copy("a", "b", size_bytes=1000) if ask == "copy" else storage.write("a", pieces()))
+    assert asked == 1
+
+
 async def test_a_storage_that_knows_a_file_and_hangs_over_its_bytes_is_away(monkeypatch):
     async def tell_its_size_alone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer):
