@@ -62,6 +62,23 @@ async def test_what_may_be_asked_twice_is_asked_again_at_once_where_a_kept_conne
     assert len(heard) == 4
 
 
+async def test_a_call_at_which_fresh_connections_end_too_is_asked_twice_only_once() -> None:
+    """Whoever tries it again and again would ask a backend twice each time that can't take it once."""
+    heard: list[bytes] = []
+
+    async def told_of_balances_alone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while b"credits" in (line := (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0]):
+            writer.write(answered({"code": 0, "data": {"available": 7}}))
+        heard.append(line)
+
+    async with serving(told_of_balances_alone) as url, backend(url) as made:
+        for _ in range(3):
+            assert await balance(made) == 7
+            with pytest.raises(BackendFault):
+                await made.open_session(CALLER, language=None)
+    assert len(heard) == 2 + 1 + 1
+
+
 async def test_a_file_is_not_brought_twice_where_a_kept_connection_has_died() -> None:
     async with closing_unannounced({"code": 0, "data": {"available": 7}}) as (made, heard):
         assert await balance(made) == 7

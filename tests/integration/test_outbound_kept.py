@@ -23,11 +23,13 @@ class Server:
         self.answers = answers
         self.bodies = []
         self.connections = 0
+        self.writers = []
         self.url = ""
         self.hung_up = asyncio.Event()
 
     async def serve(self, reader, writer):
         self.connections += 1
+        self.writers.append(writer)
         try:
             for answer in self.answers:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -55,6 +57,8 @@ async def serving(*answers):
         yield server
     finally:
         listening.close()
+        for writer in server.writers:  # later Pythons wait for them, too
+            writer.close()
         await listening.wait_closed()
 
 

@@ -13,7 +13,7 @@ from cryptography import x509
 from tests.integration.test_callback_attempts import certificate
 from tests.slow_peer import bytes_taken_late, standing_still
 from worker.connections.dial import shake_hands
-from worker.connections.wire import Wire
+from worker.connections.wire import PIECE_BYTES, Wire
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -160,6 +160,25 @@ def test_records_that_come_together_are_read_one_behind_the_other(run, tls):
                 came += await wire.read(within_s=None)
             assert came == b"".join(records)
             wire.close()
+
+    run(steps())
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_whoever_reads_gets_one_piece_at_a_time_however_much_has_come(run, tls, over_tls):
+    """What an answer's head may have is counted by what is read with it."""
+
+    async def steps():
+        wire, peer = await (wire_and_tls_peer(tls) if over_tls else wire_and_peer())
+        said = random.randbytes(1_000_000)
+        sending = asyncio.create_task(asyncio.to_thread(send_and_hang_up, peer, [said]))
+        came = b""
+        while piece := await wire.read(within_s=None):
+            assert len(piece) <= PIECE_BYTES
+            came += piece
+        assert came == said
+        await sending
+        wire.close()
 
     run(steps())
 

@@ -20,6 +20,8 @@ from worker.connections.idle import IdleConnections, Origin
 
 #: idle connections: how many, and for how long
 _KEPT, _KEPT_S = 64, 15.0
+#: a call at which even a fresh one ended is not repeated for so long: it is no kept connection that fails there
+_NOT_REPEATED_S = 60.0
 
 
 class BackendConnections:
@@ -28,6 +30,8 @@ class BackendConnections:
     def __init__(self) -> None:
         self._tls = httpx.create_ssl_context(trust_env=False)
         self._idle = IdleConnections[BackendConnection](most=_KEPT, longest_s=_KEPT_S)
+        #: calls at which a fresh connection ended without an answer, and when
+        self._ended_s: dict[str, float] = {}
 
     async def send(self, request: Outgoing, origin: Origin, *, fresh: bool) -> httpx.Response:
         """Send one request, over a connection of its own where that must be `fresh`; once more over such a one where that
@@ -39,11 +43,21 @@ class BackendConnections:
             try:
                 return await self._exchange(kept, request, on_end=partial(self._idle.keep, origin, kept))
             except NothingCame:  # it was closed while it was idle, or right behind its last answer
-                if not request.may_repeat:
+                if not self._may_repeat(request):
                     raise
         dialled = await self._dial(origin, request.times.connect_s)
         end = dialled.close if fresh else partial(self._idle.keep, origin, dialled)
-        return await self._exchange(dialled, request, on_end=end)
+        try:
+            return await self._exchange(dialled, request, on_end=end)
+        except NothingCame:
+            if request.repeatable_call:
+                self._ended_s[request.repeatable_call] = stopwatch_s()
+            raise
+
+    def _may_repeat(self, request: Outgoing) -> bool:
+        """Whether to ask once more over a fresh connection does no harm, and may help."""
+        call = request.repeatable_call
+        return call is not None and stopwatch_s() - self._ended_s.get(call, -_NOT_REPEATED_S) >= _NOT_REPEATED_S
 
     async def _exchange(
         self, connection: BackendConnection, request: Outgoing, on_end: Callable[[], None]

@@ -46,8 +46,8 @@ class Outgoing(NamedTuple):
     headers: Mapping[str, str]
     body: bytes | AsyncIterator[bytes]
     times: Timeouts
-    #: to ask it twice does no harm
-    may_repeat: bool = False
+    #: which call it is, where to ask it twice does no harm
+    repeatable_call: str | None = None
 
 
 class NothingCame(httpx.ReadError):

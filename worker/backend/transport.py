@@ -188,7 +188,7 @@ class Transport:
         times = Timeouts(self._connect_timeout_s, self._answer_timeout_s, self._silence_s(request))
         headers = {"Host": host} | self._headers | request.headers | length
         may_repeat = isinstance(body, bytes) and request.call not in _ASKED_ONCE
-        return Outgoing(request.method, target, headers, body, times, may_repeat)
+        return Outgoing(request.method, target, headers, body, times, request.call if may_repeat else None)
 
     def _silence_s(self, request: BackendRequest) -> float:
         return request.read_timeout_s or self._answer_timeout_s

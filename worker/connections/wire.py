@@ -24,6 +24,7 @@ class Wire(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         #: what is below TLS, too
         self._lowest: asyncio.Transport | None = None
+        self._over_tls = False
         self._space = memoryview(bytearray(PIECE_BYTES))
         #: where the next piece is put, which is there unless more is waiting
         self._room = self._space
@@ -49,17 +50,18 @@ class Wire(asyncio.BufferedProtocol):
 
     def go_on_over(self, transport: asyncio.Transport) -> None:
         """Read and write over another transport, TLS's, from now on: the handshake is done."""
-        self._transport = transport
+        self._transport, self._over_tls = transport, True
         cast("Any", transport).set_read_buffer_limits(high=PIECE_BYTES)  # no protocol of asyncio's types has it
 
     async def read(self, *, within_s: float | None) -> bytes:
-        """Wait for the next piece, b"" at the end. Raises OSError, TimeoutError."""
+        """Wait for the next piece, of PIECE_BYTES at most, b"" at the end. Raises OSError, TimeoutError."""
         await self._until(self._has_news, within_s)
         if not self._unread and self._fault:
             raise self._fault
-        piece = bytes(self._unread)
-        self._unread.clear()
-        self._resume()
+        piece = bytes(self._unread[:PIECE_BYTES])
+        del self._unread[:PIECE_BYTES]
+        if len(self._unread) < PIECE_BYTES:
+            self._resume()
         return piece
 
     def write(self, data: bytes) -> None:
@@ -113,7 +115,8 @@ class Wire(asyncio.BufferedProtocol):
         Where the other side hangs up without TLS's goodbye, that is read once more, and what finds no room is dropped. A view,
         since asyncio writes behind the first record into a slice (cpython 156275).
         """
-        self._room = memoryview(bytearray(sizehint + PIECE_BYTES)) if sizehint > 0 else self._space
+        waits = self._over_tls and sizehint > 0  # uvloop's hint below TLS is no such number
+        self._room = memoryview(bytearray(sizehint + PIECE_BYTES)) if waits else self._space
         return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
