@@ -1,6 +1,7 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 import asyncio
+import errno
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -332,8 +333,11 @@ def _taken_out(held: bytearray) -> bytes:
 def _delete_tree(folder: Path) -> None:
     """Delete a folder in which others may write, or delete, at this moment. Raises OSError where they go on."""
     for _ in range(_WRITERS_AT_ONCE):
-        with suppress(FileNotFoundError):  # the folder; or a file in it, which is whole now, and is called otherwise
+        try:
             shutil.rmtree(folder)
+        except OSError as changed:  # no such folder; or a file in it is whole now, and is called otherwise
+            if changed.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
         if not folder.exists():
             return
     raise OSError

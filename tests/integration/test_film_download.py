@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -462,7 +462,7 @@ async def test_where_films_are_not_kept_one_that_cannot_be_deleted_goes_later_an
 ) -> None:
     backend.says("/o.mp4", film(movie))
     before = Unread(s3, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", at=f"POST /{BUCKET}?delete".encode())
-    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+    with closing(await asyncio.start_server(before.serve, "127.0.0.1", 0)) as server:
         for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
             monkeypatch.setenv(name, value)
         async with context_over(core, f"s3://{BUCKET}/passed", backend=backend.url) as context:

@@ -242,7 +242,7 @@ async def test_what_takes_s3_its_time_is_not_broken_off_as_a_question_would_be(a
                 await asyncio.sleep(1.5)
                 writer.write(b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: %d\r\n\r\n%b' % (len(copied), copied))
 
-    async with await asyncio.start_server(take_its_time, "127.0.0.1", 0) as server:
+    with closing(await asyncio.start_server(take_its_time, "127.0.0.1", 0)) as server:
         for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_TIMEOUT", "500 ms")  # of the library's 30 s, for which nobody waits here
