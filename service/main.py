@@ -40,8 +40,9 @@ _BACKLOG = 2048
 _LOOK_S = 0.5
 #: how often an ending process looks whether it is through
 _TICK_S = 0.05
-#: an ending process closes a connection that has been idle for so long; a balancer that still wants it uses it before
-_IDLE_S = 2.0
+#: an ending process closes a connection that has been idle for so long; a balancer that still wants it uses it before, also
+#: on a host that is short of time
+IDLE_S = 4.0
 #: a few hundred requests under way hold more objects than Python's 700, and it would look for garbage in them all the time
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 #: those who are cut off have so long to say so
@@ -143,7 +144,7 @@ class _Server(uvicorn.Server):
         """Close what is idle, and say whether anything else is left."""
         for connection in list(self.server_state.connections):
             if isinstance(connection, LimitedProtocol):
-                connection.close_if_idle(for_s=0 if self._hurried else _IDLE_S)
+                connection.close_if_idle(for_s=0 if self._hurried else IDLE_S)
         return bool(self.server_state.connections)
 
     async def _cut_off(self) -> None:

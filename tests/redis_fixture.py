@@ -29,10 +29,14 @@ class DidNotStart(Exception):  # noqa: N818 - it says what happened
 
 
 class RedisServer:
-    """A Valkey process on a free port. It can be frozen, killed and started again with its data."""
+    """A Valkey process on a free port. It can be frozen, killed and started again with its data.
 
-    def __init__(self, folder: Path) -> None:
+    With `everysec` it may answer before it writes, while the disk is slow: a kill would cost it what it has said it had.
+    """
+
+    def __init__(self, folder: Path, *, appendfsync: str = "always") -> None:
         self._folder = folder
+        self._appendfsync = appendfsync
         self.password = new_password()
         self.process = self._start_somewhere()
         self.url = self.url_of(0)
@@ -50,7 +54,9 @@ class RedisServer:
         raise DidNotStart
 
     def _start(self) -> subprocess.Popen[bytes]:
-        told = configuration(port=self.port, password=self.password, data_folder=self._folder)
+        told = configuration(
+            port=self.port, password=self.password, data_folder=self._folder, appendfsync=self._appendfsync
+        )
         process = subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert process.stdin is not None
         with process.stdin as asked:
@@ -93,10 +99,10 @@ def _listen(lines: IO[bytes], log: Path, ready: Future[bool]) -> None:
 
 
 @contextmanager
-def running_redis() -> Iterator[RedisServer]:
+def running_redis(*, appendfsync: str = "always") -> Iterator[RedisServer]:
     """Run a Redis of one's own, for tests that kill it."""
     with tempfile.TemporaryDirectory(prefix="redis-test-") as folder:
-        server = RedisServer(Path(folder))
+        server = RedisServer(Path(folder), appendfsync=appendfsync)
         try:
             yield server
         finally:
@@ -106,7 +112,7 @@ def running_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    with running_redis() as server:
+    with running_redis(appendfsync="everysec") as server:
         yield server
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from core.settings import Settings
+from service.main import IDLE_S
 from tests.balancers.balancers import DEPLOY
 
 FILES = ("haproxy.cfg", "cells/haproxy.cfg")
@@ -38,6 +39,13 @@ def test_nginx_keeps_no_score_of_failures() -> None:
     """Each of its workers would have one, in which an API that is back stays bad until a call to it has ended well."""
     servers = re.findall(r"^ +server (\S+)(.*);$", (DEPLOY / "nginx.conf").read_text(), re.MULTILINE)
     assert [rest.strip() for _, rest in servers] == ["max_fails=0"] * 2
+
+
+def test_nginx_closes_an_idle_connection_long_before_an_api_that_ends_does() -> None:
+    """It asks no `/readyz`, so it may send a POST on a connection that is being closed: a 502."""
+    [kept_s] = re.findall(r"keepalive_timeout (\d+)s;", (DEPLOY / "nginx.conf").read_text())
+    assert 3 * int(kept_s) < IDLE_S
+    assert f"less than the {IDLE_S:.0f} s of an API that ends" in (DEPLOY / "README.md").read_text()
 
 
 def test_one_cell_s_servers_cannot_take_all_connections() -> None:

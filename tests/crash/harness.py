@@ -70,7 +70,7 @@ async def running_harness(
     """Start what `lanes` lanes need. Each lane has a database of Redis, and in it a tenant, of its own."""
     clip = folder / "clip.mp4"
     await make_talk_clip(clip, scenes=1, duration_s=1.0, silences=(), size=(160, 90))
-    with running_redis() as redis:
+    with running_redis(appendfsync="everysec") as redis:  # many writes; who kills it sets it otherwise
         issued = [await _new_tenant(redis.url_of(database)) for database in range(lanes)]
         async with (
             running_sandbox(**(SANDBOX | sandbox)) as backend,

@@ -176,10 +176,12 @@ def serving_tls(file: Path, heard: list[bytes]) -> Iterator[int]:
     taking = set[asyncio.Task[None]]()
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):  # who does not trust the certificate leaves in the middle of the handshake
-            await writer.start_tls(tls)
-            heard.append(await reader.read(1000))
-        writer.close()
+        try:
+            with suppress(OSError):  # who does not trust the certificate leaves in the middle of the handshake
+                await writer.start_tls(tls)
+                heard.append(await reader.read(1000))
+        finally:  # also of one that comes at the very end, and is cancelled with the loop
+            writer.close()
         with suppress(OSError):
             await writer.wait_closed()
 

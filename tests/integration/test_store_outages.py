@@ -165,7 +165,6 @@ async def test_what_was_accepted_is_there_after_redis_was_killed() -> None:
     with running_redis() as server:
         client = connect(server.url, answer_s=PATIENCE_S)
         core = Core(client, settings_for(server.url))
-        await client.config_set("appendfsync", "always")
         jobs = [await core.submit() for _ in range(20)]
         server.kill()
         with pytest.raises(STORE_DOWN):
