@@ -74,6 +74,16 @@ async def test_starved_workers_that_come_back_while_a_job_waits_for_them_were_no
     assert (await after_a_run(core, context, job)).status is Status.RUNNING
 
 
+async def test_a_job_whose_crashes_a_worker_of_the_first_format_has_counted_ends_as_poisoned(core, context):
+    """Such a worker says how many there were, and not whose nor when."""
+    await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit()
+    claim = await core.begin(job)
+    await core.redis.hset(key("job", job.id), "crashes", 3)
+    await core.jobs.hand_back({job.id: claim.owner})
+    assert code_of(await after_a_run(core, context, job)) is Code.POISONED
+
+
 async def test_a_message_that_a_poisoned_job_may_have_paid_for_counts_as_the_usual(core, context):
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit()

@@ -114,7 +114,10 @@ async def _let_go(execution: JobExecution) -> None:
 
 
 def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:
-    lost_since_s = (claim.suspected_since_ms or 0) / 1000
+    """Say how long to wait for those who were lost; for nobody where a release of the first format counted them, which names none."""
+    if claim.suspected_since_ms is None:
+        return 0.0
+    lost_since_s = claim.suspected_since_ms / 1000
     return verdict_in_s(crashes=claim.crashes, lost_since_s=lost_since_s, lease_s=context.settings.lease_s)
 
 
