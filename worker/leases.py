@@ -39,7 +39,7 @@ class Lease:
         self._renewed_s = stopwatch_s()
 
     def note_renewal(self, at_s: float) -> None:
-        """Count from the moment before the renewal was sent."""
+        """Count from the moment before the renewal, or the claim, was sent."""
         self._renewed_s = at_s
 
     def lose(self) -> None:
@@ -78,16 +78,19 @@ class Leases:
         return f"{self.worker_id}:{self._count}"
 
     @asynccontextmanager
-    async def hold(self, item_id: str, owner: str) -> AsyncIterator[Lease]:
+    async def hold(self, item_id: str, owner: str, *, asked_s: float | None = None) -> AsyncIterator[Lease]:
         """Keep a claim alive while the block runs; the block is cancelled if it is lost, and ends quietly.
 
-        A process that was frozen may take over what it held itself, before it has heard that this is lost.
+        `asked_s`: when its claim was sent, by `stopwatch_s`; None: just now. A process that was frozen may take over what it
+        held itself, before it has heard that this is lost.
         """
         task = asyncio.current_task()
         assert task is not None
         if before := self._held.get(item_id):
             _lose(before)
         lease = self._held[item_id] = Lease(item_id, owner, task, self._lease_s)
+        if asked_s is not None:
+            lease.note_renewal(asked_s)
         try:
             yield lease
         except asyncio.CancelledError:

@@ -116,7 +116,7 @@ class JobRequest(Body, kw_only=True):
     #: short a time pays for films that you never get.
     timeout_s: Annotated[int, Meta(ge=1, le=86_400, examples=[1800])] = 1800
     #: Seconds for which the job, its film and its texts are kept after its end: by default 30 days. Then all of it is a
-    #: 404, and nobody can bring it back.
+    #: 404, and nobody can bring it back; a callback that your receiver has not taken by then is not sent any more.
     retention_s: Annotated[int, Meta(ge=60, le=31_536_000, examples=[604_800])] = 2_592_000
 
 

@@ -70,6 +70,18 @@ async def test_a_higher_cap_lets_in_what_waits_also_where_none_of_the_tenant_s_j
     assert waiting.id in await core.admitted()
 
 
+async def test_a_job_of_which_nothing_is_left_counts_no_longer_against_its_tenant_s_cap(core: Core) -> None:
+    core.with_settings(tenant_running_jobs=1)
+    await core.redis.sadd(key("tenants"), "acme")  # type: ignore[misc]
+    await core.slots(10)
+    lost, waiting = await core.submit(), await core.submit()
+    await core.redis.delete(key("job", lost.id))
+    await core.turns.repair(0)
+    await core.gauges()
+    await core.slots(10)
+    assert await core.admitted() == [waiting.id]
+
+
 async def test_a_tenant_at_its_cap_does_not_stand_in_the_way_of_others(core: Core) -> None:
     core.with_settings(tenant_running_jobs=1)
     await core.slots(10)

@@ -64,6 +64,24 @@ async def test_what_has_no_file_goes_and_what_has_one_goes_once_the_storage_is_b
         assert await left() == [False] * 5
 
 
+async def test_files_that_cannot_be_deleted_keep_no_other_from_going_in_the_same_round(core: Core, tmp_path: Path):
+    """As some have that were put back by hand, for another user."""
+    (tmp_path / "stuck").write_text("in the way of the folder")
+    uploads = [
+        Upload(id=new_id("upl"), tenant="acme", filename="f", format="", size_bytes=1, path=path, created_at_ms=1)
+        for path in ("stuck/a", "stuck/b", "stuck/c", "uploads/d")
+    ]
+    for upload in uploads:
+        await core.uploads.keep(upload)
+    for path in ("stuck/e", "stuck/f", "fetched/g"):
+        await core.uploads.delete_later(path)
+    core.clock.turn(by_s=100_000)
+    async with context_over(core, tmp_path) as context:
+        await remove_old(context)
+    assert not await core.redis.exists(key("upload", uploads[-1].id))
+    assert await core.redis.zscore(key("upload_urls"), "- fetched/g") is None
+
+
 async def test_a_lost_lease_is_repaired_and_a_late_job_ended_while_the_storage_hangs(core: Core, tmp_path: Path):
     await core.slots(9)
     films = [await with_film(core) for _ in range(3)]

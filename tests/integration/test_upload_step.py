@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import redis
 
+from core.clock import stopwatch_s
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
@@ -19,6 +20,7 @@ from core.model.job import MediaRef, Stage, Status
 from core.model.plan import Output, Plan
 from core.model.session import Session
 from core.model.upload import Upload
+from core.store.leases import LeaseLost
 from tests.scripted_backend import Answer, Asked, ScriptedBackend, film, page, said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
@@ -671,3 +673,17 @@ async def has_fetched(folder: Path) -> bool:
 
 def fetched_files(folder: Path) -> list[Path]:
     return [path for path in folder.glob("fetched/*/*") if path.is_file()]
+
+
+@pytest.mark.parametrize("by_bytes", [False, True])
+async def test_who_was_frozen_until_another_had_the_job_brings_no_file(core, context, backend, by_bytes):
+    """The other one has asked the session for it by then, and brings it: it would stand on the timeline twice."""
+    backend.says("upload", TAKEN)
+    clip = msgspec.structs.replace(by_url(backend), by_bytes=by_bytes)
+    async with uploading(core, context, clip, edits=1) as frozen:
+        core.clock.turn(by_s=core.settings.lease_s)
+        frozen.lease.note_renewal(stopwatch_s() - core.settings.lease_s)
+        await core.claim(frozen.job)
+        with pytest.raises(LeaseLost):
+            await _next_result(frozen)
+    assert backend.calls("upload") == []

@@ -5,8 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from core.clock import stopwatch_s
 from core.metrics import LEASES_LOST
 from core.model.job import Job
+from core.store.leases import LeaseLost
 from core.store.redis.keys import key
 from tests.integration.test_store_queue import all_ended, house, submit, working
 from tests.redis_fixture import running_redis
@@ -55,6 +59,21 @@ async def test_a_process_that_was_frozen_and_takes_its_own_job_over_works_on_it_
             assert not lease.lost
             assert len(context.leases) == 1
     assert lost() == before + 1
+
+
+async def test_who_was_frozen_since_its_claim_asks_before_an_effect_whether_it_still_has_the_job(
+    core: Core, tmp_path: Path
+) -> None:
+    """The answer to the claim waits for it meanwhile, and another one may have taken the job over."""
+    await core.slots(1)
+    job = await core.submit()
+    async with context_over(core, tmp_path) as context:
+        claim, asked_s = await core.claim(job), stopwatch_s() - core.settings.lease_s
+        core.clock.turn(by_s=core.settings.lease_s)
+        await core.claim(job)
+        async with context.leases.hold(job.id, claim.owner, asked_s=asked_s) as lease:
+            with pytest.raises(LeaseLost):
+                await context.leases.ensure_held(lease)
 
 
 async def test_what_was_claimed_right_before_a_worker_stopped_has_the_grace_of_what_it_held(

@@ -11,6 +11,7 @@ from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, MediaRef, Render, Sent, Stage, Status
 from core.security.encryption import Encryption
+from core.store.jobs.orphan_renders import OrphanRender
 from core.store.redis.keys import key
 from tests.peer_fixture import peer
 from tests.store_fixture import Core, core
@@ -72,6 +73,16 @@ async def test_starved_workers_that_come_back_while_a_job_waits_for_them_were_no
     await core.jobs.renew({job.id: starved[1].owner})
     core.clock.turn(by_s=5 * core.settings.lease_s)
     assert (await after_a_run(core, context, job)).status is Status.RUNNING
+
+
+async def test_a_job_whose_crashes_a_worker_of_the_first_format_has_counted_ends_as_poisoned(core, context):
+    """Such a worker says how many there were, and not whose nor when."""
+    await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit()
+    claim = await core.begin(job)
+    await core.redis.hset(key("job", job.id), "crashes", 3)
+    await core.jobs.hand_back({job.id: claim.owner})
+    assert code_of(await after_a_run(core, context, job)) is Code.POISONED
 
 
 async def test_a_message_that_a_poisoned_job_may_have_paid_for_counts_as_the_usual(core, context):
@@ -293,3 +304,16 @@ async def test_a_render_whose_token_no_key_opens_is_followed_after_its_jobs_end(
     await follow_orphan_renders(context)
     core.clock.turn(by_s=7200)
     assert [orphan.id for orphan in await context.orphan_renders.due()] == ["render_1"], "it is not forgotten"
+
+
+async def test_a_render_of_a_profile_that_only_a_newer_release_knows_keeps_no_other_from_being_followed(core, context):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    for number, profile in enumerate(["of-a-newer-release", "free-video-fast"]):
+        core.clock.turn(by_s=1)
+        orphan = OrphanRender(
+            id=f"render_{number}", job_id="job_1", token_id=token_id, profile=profile, left_at_ms=core.clock.now_ms()
+        )
+        await context.orphan_renders.leave(orphan)
+    await follow_orphan_renders(context)
+    assert await context.orphan_renders.due() == []
+    assert await core.redis.zcard(key("orphan_renders")) == 2, "both are looked at again"

@@ -8,13 +8,17 @@ backend that hangs must not hold up the sweep.
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from core.logs import get_logger
 from core.store.jobs.orphan_renders import OrphanRender
+from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
 from worker.backend.client import Backend, Credentials
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import RenderStatus
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
+
+log = get_logger(__name__)
 
 
 class CancelOutcome(Enum):
@@ -72,15 +76,23 @@ async def leave_render(execution: JobExecution, *, backend_id: str | None = None
 
 
 async def follow_orphan_renders(context: WorkerContext) -> None:
-    """Look once at each that is due."""
+    """Look once at each that is due. One at which something breaks is looked at again later, and keeps no other from its turn."""
     for orphan in await context.orphan_renders.due():
-        if (
-            await _may_still_be_wanted(context, orphan.job_id)
-            or await _take_back(context, orphan) is CancelOutcome.GOES_ON
-        ):
-            await context.orphan_renders.look_again(orphan, in_s=_pause_s(context, orphan))
-        else:
-            await context.orphan_renders.forget(orphan)
+        await context.orphan_renders.look_again(orphan, in_s=_pause_s(context, orphan))
+        try:
+            await _follow(context, orphan)
+        except STORE_DOWN:
+            raise
+        except Exception:
+            log.exception("an orphan render cannot be followed", render_id=orphan.id, job_id=orphan.job_id)
+
+
+async def _follow(context: WorkerContext, orphan: OrphanRender) -> None:
+    """Take a render back, and forget it once it is over."""
+    if await _may_still_be_wanted(context, orphan.job_id):
+        return
+    if await _take_back(context, orphan) is CancelOutcome.OVER:
+        await context.orphan_renders.forget(orphan)
 
 
 def _pause_s(context: WorkerContext, orphan: OrphanRender) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
+from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary
 from core.job_files import discard_file
 from core.logs import bind, get_logger, trace_id_of
@@ -35,10 +36,11 @@ log = get_logger(__name__)
 
 async def run_job(context: WorkerContext, job_id: str, *, only_if_due: bool = False) -> None:
     """Take a job as far as it goes now. Whatever happens, it is neither lost nor run by two."""
+    asked_s = stopwatch_s()
     try:
         claim = await context.jobs.claim(job_id, owner=context.leases.new_owner(), only_if_due=only_if_due)
         if claim:
-            async with context.leases.hold(job_id, claim.owner) as lease:
+            async with context.leases.hold(job_id, claim.owner, asked_s=asked_s) as lease:
                 await _advance_or_set_aside(context, claim, lease)
     except LeaseLost:
         log.warning("held by another worker now")
@@ -114,7 +116,10 @@ async def _let_go(execution: JobExecution) -> None:
 
 
 def _verdict_in_s(context: WorkerContext, claim: Claim) -> float:
-    lost_since_s = (claim.suspected_since_ms or 0) / 1000
+    """Say how long to wait for those who were lost; for nobody where a release of the first format counted them, which names none."""
+    if claim.suspected_since_ms is None:
+        return 0.0
+    lost_since_s = claim.suspected_since_ms / 1000
     return verdict_in_s(crashes=claim.crashes, lost_since_s=lost_since_s, lease_s=context.settings.lease_s)
 
 

@@ -6,15 +6,17 @@ waits for the storage is done beside the rest: a storage that is slow, or hangs,
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
+from typing import TypeVar
 
 from core.job_files import delete_job_files
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
+from core.model.upload import Upload
 from core.store.jobs.admission import DueList
 from core.store.jobs.unheld import commit_unheld
 from core.store.leases import LeaseLost
@@ -28,11 +30,13 @@ from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
 
 log = get_logger(__name__)
 
+T = TypeVar("T")
+
 #: what nobody waits for is done in one sweep of so many, the first among them: gauges that are read every quarter of a minute,
 _GAUGES_EVERY = 2
 #: and what was unused for an hour or a day
 _UNUSED_EVERY = 10
-#: jobs, each with a few calls to the storage, that are removed at a time
+#: jobs and files, each with a few calls to the storage, that are removed at a time
 _REMOVED_AT_ONCE = 10
 
 
@@ -118,7 +122,7 @@ async def _expire_jobs(context: WorkerContext) -> None:
 async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, doing: Awaitable[object]) -> None:
     """Do what is due, or leave it for later where nobody here can read what belongs to it: it stands in nobody's way.
 
-    Whatever else breaks is raised, one try in each sweep: of a storage that is away it may take seconds to hear.
+    Whatever else breaks is raised, and ends the round: of a storage that is away it may take seconds to hear.
     """
     try:
         await doing
@@ -148,16 +152,16 @@ async def _remove_retired(context: WorkerContext) -> None:
     """Remove ended jobs and deliveries whose time is over: all of them, since they end as fast as they began."""
     while due := await context.admission.to_retire():
         random.shuffle(due)  # the other workers are at it, too: each passes over what another one has removed
-        for start in range(0, len(due), _REMOVED_AT_ONCE):
-            some = due[start : start + _REMOVED_AT_ONCE]
-            await _all_of(_or_later(context, "retire", item_id, _remove(context, item_id)) for item_id in some)
+        await _for_each(due, lambda item_id: _or_later(context, "retire", item_id, _remove(context, item_id)))
 
 
-async def _all_of(doing: Iterable[Awaitable[None]]) -> None:
-    """Wait for all of them. Raises what the first one has raised that broke."""
-    for outcome in await asyncio.gather(*doing, return_exceptions=True):
-        if outcome is not None:
-            raise outcome
+async def _for_each(due: Sequence[T], remove: Callable[[T], Awaitable[None]]) -> None:
+    """Remove some at a time. Raises what the first one has raised that broke, once those beside it are through."""
+    for start in range(0, len(due), _REMOVED_AT_ONCE):
+        some = due[start : start + _REMOVED_AT_ONCE]
+        for outcome in await asyncio.gather(*map(remove, some), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
 
 
 async def _remove(context: WorkerContext, item_id: str) -> None:
@@ -176,10 +180,12 @@ async def _remove(context: WorkerContext, item_id: str) -> None:
 async def _remove_unused_uploads(context: WorkerContext) -> int:
     """Remove some uploads that nobody has used for a day, and tell how many. Raises StorageDown."""
     unused = await context.uploads.due()
-    for upload in unused:
-        await _or_later(
-            context, "uploads", upload.id, remove_upload(context.storage, context.uploads, upload, only="due")
-        )
+
+    async def remove(upload: Upload) -> None:
+        removing = remove_upload(context.storage, context.uploads, upload, only="due")
+        await _or_later(context, "uploads", upload.id, removing)
+
+    await _for_each(unused, remove)
     return len(unused)
 
 
@@ -189,8 +195,7 @@ async def _remove_late_files(context: WorkerContext) -> int:
     Raises StorageDown.
     """
     closed = await context.uploads.closed_places()
-    for place in closed:
-        await _or_later(context, "upload_urls", place.entry, _clear(context, place))
+    await _for_each(closed, lambda place: _or_later(context, "upload_urls", place.entry, _clear(context, place)))
     return len(closed)
 
 

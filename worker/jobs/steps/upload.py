@@ -58,6 +58,7 @@ async def _upload_next(execution: JobExecution) -> StepResult:
     if execution.job.upload_in_doubt:
         return await _resolve_in_doubt(execution)
     media = execution.session.media[execution.session.uploaded]
+    await execution.context.leases.ensure_held(execution.lease)
     try:
         if name := await _name_to_note(execution, media):
             return StepResult(
@@ -170,6 +171,7 @@ async def _send_file(execution: JobExecution, name: str, path: str) -> UploadAns
     """Send a file once its tenant has a place for it. Raises FileMissing, also where it goes in the middle, and StorageDown."""
     async with AsyncExitStack() as place:
         await place.enter_async_context(execution.context.outbound.sending_places.hold(execution.job.tenant))
+        await execution.context.leases.ensure_held(execution.lease)  # to fetch it, and to get a place, may take minutes
         file = await execution.context.storage.read(path)
         return await execution.context.backend.upload_file(
             await execution.credentials(),

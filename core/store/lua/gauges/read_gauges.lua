@@ -80,9 +80,17 @@ local function end_feed(tenant)
   call('PEXPIRE', key.event_clock(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
 end
 
+-- What has no record left ends no more: it would count against its tenant's cap for ever.
+local function drop_lost_jobs(tenant, some)
+  for _, id in ipairs(call('SRANDMEMBER', key.running(tenant), some)) do
+    if call('EXISTS', key.job(id)) == 0 then leave_place(tenant, id) end
+  end
+end
+
 -- Who was at its cap has left the ring, and may be under a higher one now, or under that of a process with other settings.
 local function mend_tenant(tenant, a)
   end_feed(tenant)
+  drop_lost_jobs(tenant, a.some)
   join_ring_if_backlog(tenant)
   count_backlog(tenant, a.tenant_running_jobs)
   for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'pending'), 0, a.some - 1)) do
