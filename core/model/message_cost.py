@@ -66,10 +66,18 @@ def message_kind(job: Job) -> str:
 
 
 def usual_cost(job: Job) -> int:
-    """Credits that such a message costs as a rule: 50 for an edit, 100 for a generation, 0 where none is sent."""
+    """Credits that such a message costs as a rule: 50 for an edit, 100 for a generation, 0 where none is sent.
+
+    More where the job's own estimate says so, by jobs like it that ended here: its caller was told that, and caps it by that.
+    """
     if job.plan.message is None:
         return 0
-    return GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS
+    return max(GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS, _measured_cost(job))
+
+
+def _measured_cost(job: Job) -> int:
+    estimate = job.estimate
+    return estimate.credits_typical if estimate and estimate.credits_basis == "measured" else 0
 
 
 def cost_to_reserve(job: Job) -> int:

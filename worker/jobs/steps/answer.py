@@ -59,6 +59,6 @@ def _end_with(
     execution: JobExecution, result: dict[str, Any] | None, *, reply: str, timeline: str | None = None
 ) -> StepResult:
     text, truncated = shortened_reply(reply)
-    facts = {"reply": text, "reply_truncated": truncated, "timeline": timeline, "credits_used": 0}
-    ended = transitions.succeeded(execution.job, now_ms=execution.now_ms, result=result, credits_exact=True, **facts)
+    facts = {"reply": text, "reply_truncated": truncated, "timeline": timeline}
+    ended = transitions.succeeded(execution.job, now_ms=execution.now_ms, result=result, **facts)
     return StepResult(ended)
