@@ -39,6 +39,9 @@ _ANONYMOUS_KEPT_S = 24 * 3600
 _KEYS_S = 15.0
 #: a job that ends waits so long to hear where its caller can register
 _ACCOUNT_S = 5.0
+#: what only the operator can do
+_ADD_A_TOKEN = "have the operator of this service add your account's token."  # noqa: S105 - words
+_ALL_REFUSED = "The backend refuses every token that serves you, and credits do not help: the operator of this service has to add one."
 
 
 class TokenPool:
@@ -251,18 +254,24 @@ class TokenPool:
             if credentials := await self.credentials(token_id, profile=profile):
                 await self._balances.read(credentials, token_id)
 
-    async def registration_hint(self, job: Job, session: Session) -> str | None:
-        """Say where the caller of a job without credits registers the anonymous account; None: there is none.
+    async def credits_hint(self, job: Job, session: Session) -> str | None:
+        """Say what a job without credits needs besides a top-up; None: nothing is known that would help more.
 
-        The account's id is in the answer that brought the token, or else in a session's or a state's.
+        Where nobody has a token of his own, that is to register the anonymous account. Its id is in the answer that brought
+        the token, or else in a session's or a state's.
         """
         if await self._tokens.serves(job.tenant):
-            return None
+            return _ALL_REFUSED if await self._are_all_over(job.tenant) else None
         token_id, user_id = await self._anonymous.get_account()
         user_id = user_id or session.user_id or (token_id and await self._ask_for_account(job, token_id))
-        if not user_id:
-            return None
-        return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."
+        if user_id:
+            return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."
+        return None if token_id else f"Register at {self._web_url}/register, and {_ADD_A_TOKEN}"
+
+    async def _are_all_over(self, tenant: str) -> bool:
+        """Whether the backend has refused every token that serves a tenant, so that no credits would help."""
+        sums = await self._tokens.sums(tenant)
+        return sums.sure and bool(sums.kinds) and all(kind.state in OVER for kind in sums.kinds)
 
     async def _ask_for_account(self, job: Job, token_id: str) -> str | None:
         """Open a session, which costs nothing, for the account that its answer names; an end waits no longer for that."""
