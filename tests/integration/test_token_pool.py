@@ -701,6 +701,17 @@ async def test_a_question_for_the_credits_is_answered_where_there_are_none(core,
     assert (ended.status, ended.result) == ("succeeded", {"credits": {"available": 0, "frozen": 0, "total": 0}})
 
 
+async def test_a_question_for_the_credits_is_answered_for_all_tokens_that_serve_the_tenant(core, tmp_path):
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        for tenant, left in (("", 40), ("acme", 300), ("other", 7)):
+            await core.tokens.add(await sandbox.add_token(credits=left), kind="operator", tenant=tenant)
+        job = await core.submit(plan=Plan(message=None, action="credits"), media=())
+        await run_job(context, job.id)
+        ended = await core.read(job)
+    assert (ended.status, ended.result) == ("succeeded", {"credits": {"available": 340, "frozen": 0, "total": 340}})
+    assert ended.reply == "340 credits available, 0 in use."
+
+
 async def test_an_export_is_made_in_a_session_whose_token_has_no_credits_and_an_edit_waits(core, tmp_path):
     told = answered({"code": 0, "data": {"available": 0, "frozen": 0}})
     async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:

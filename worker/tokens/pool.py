@@ -249,6 +249,12 @@ class TokenPool:
         chosen = to_read_anew(serving.tokens, self._dice, now_ms=self._clock.now_ms())
         await asyncio.gather(*(self._read_balance(token.id, profile=profile) for token in chosen))
 
+    async def credits_of(self, tenant: str, *, profile: str) -> Credits | None:
+        """Add up what the tokens that serve a tenant have, read anew as above. None: no balance was ever told."""
+        await self.read_balances(tenant, profile=profile)
+        sums = await self._tokens.sums(tenant)
+        return Credits(sums.available, sums.frozen, sums.available + sums.frozen) if sums.known else None
+
     async def _read_balance(self, token_id: str, *, profile: str) -> None:
         with suppress(BackendFault):
             if credentials := await self.credentials(token_id, profile=profile):
