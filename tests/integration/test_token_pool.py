@@ -605,17 +605,34 @@ async def test_who_never_got_an_anonymous_token_is_told_to_register_though_no_ac
     assert ended.error.hint.startswith("Register at https://nemovideo.com/register, and have the operator"), ended.error
 
 
-async def test_who_waits_for_tokens_that_were_all_refused_is_not_told_to_top_up(core, tmp_path):
-    async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
-        hints = []
-        for name in ("refused", "good"):
-            token_id = await core.tokens.add(f"nmv_usr_{name}", kind="operator", available=0)
-            if name == "refused":
-                await core.tokens.mark(token_id, TokenState.REVOKED)
-            job = await core.submit()
+async def test_who_waits_for_tokens_that_are_all_over_is_not_told_to_top_up(core, tmp_path):
+    async with context_over(core, tmp_path) as context:
+        job, hints = await core.submit(), []
+        revoked = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+        await core.tokens.add("nmv_usr_b", kind="operator", available=0, expires_ms=core.clock.now_ms() + 1000)
+        await core.tokens.mark(revoked, TokenState.REVOKED)
+        for _ in ("one may be topped up", "its time is over, too"):
             hints.append(await context.token_pool.credits_hint(job, core.submission(job).session))
-    assert "the operator of this service has to add one" in hints[0]
-    assert hints[1] is None, "that one may be topped up"
+            core.clock.turn(by_s=2)
+    assert hints[0] is None
+    assert "the operator of this service has to add one" in hints[1]
+
+
+async def test_a_token_that_is_over_before_a_long_deadline_is_the_last_choice_unless_it_is_over_soon(core, tmp_path):
+    told = answered({"code": 0, "data": {"available": 500, "frozen": 0}})
+    hour_ms = 3_600_000
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        now_ms, names = core.clock.now_ms(), {}
+        for hours in (0.5, 20, 30):
+            expires_ms = now_ms + int(hours * hour_ms)
+            names[hours] = await core.tokens.add(f"{hours}", kind="operator", available=500, expires_ms=expires_ms)
+        taken = []
+        for _ in range(3):
+            job = await core.submit(timeout_s=86_400)
+            with suppress(Temporary):
+                taken += [await context.token_pool.reservations.reserve(job, core.submission(job).session)]
+                await core.tokens.remove(taken[-1])
+    assert taken == [names[30], names[20]]
 
 
 async def test_a_job_that_begins_late_waits_for_a_moment_for_credits_that_others_hold(core, tmp_path):

@@ -41,7 +41,9 @@ _KEYS_S = 15.0
 _ACCOUNT_S = 5.0
 #: what only the operator can do
 _ADD_A_TOKEN = "have the operator of this service add your account's token."  # noqa: S105 - words
-_ALL_REFUSED = "The backend refuses every token that serves you, and credits do not help: the operator of this service has to add one."
+_NONE_IS_GOOD = (
+    "No token that serves you is good any more, and credits do not help: the operator of this service has to add one."
+)
 
 
 class TokenPool:
@@ -266,18 +268,14 @@ class TokenPool:
         Where nobody has a token of his own, that is to register the anonymous account. Its id is in the answer that brought
         the token, or else in a session's or a state's.
         """
-        if await self._tokens.serves(job.tenant):
-            return _ALL_REFUSED if await self._are_all_over(job.tenant) else None
+        serving, now_ms = await self._tokens.serving(job.tenant, most=BALANCES_READ_ANEW), self._clock.now_ms()
+        if serving.named:
+            return _NONE_IS_GOOD if all(is_over(token, now_ms=now_ms) for token in serving.tokens) else None
         token_id, user_id = await self._anonymous.get_account()
         user_id = user_id or session.user_id or (token_id and await self._ask_for_account(job, token_id))
         if user_id:
             return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."
         return None if token_id else f"Register at {self._web_url}/register, and {_ADD_A_TOKEN}"
-
-    async def _are_all_over(self, tenant: str) -> bool:
-        """Whether the backend has refused every token that serves a tenant, so that no credits would help."""
-        sums = await self._tokens.sums(tenant)
-        return sums.sure and bool(sums.kinds) and all(kind.state in OVER for kind in sums.kinds)
 
     async def _ask_for_account(self, job: Job, token_id: str) -> str | None:
         """Open a session, which costs nothing, for the account that its answer names; an end waits no longer for that."""
