@@ -243,6 +243,7 @@ def test_a_refusal_says_that_nothing_was_done(text: str) -> None:
         "The clip was trimmed; no other changes were made.",
         'Title added: "I can\'t wait"',
         "I can only see one clip; it is faster now.",
+        "Here is your video! I can't wait for you to see it.",
         "已添加标题，其他内容保持不变。",
     ],
 )

@@ -7,7 +7,7 @@ from worker.backend.gui_talk.clauses import hide_quoted
 from worker.backend.gui_talk.questions import DONE
 
 _NOTHING_DONE = re.compile(
-    r"\b(?:I|we)\b.{0,20}\b(?:can(?:not|['’]t)|could(?: not|n['’]t)|unable to|not able to|did(?: not|n['’]t)|won['’]t|will not)\b|"
+    r"\b(?:I|we)\b.{0,20}\b(?:can(?:not|['’]t)(?! wait\b)|could(?: not|n['’]t)|unable to|not able to|did(?: not|n['’]t)|won['’]t|will not)\b|"
     r"\b(?:is|are)(?: not|n['’]t) (?:supported|possible|available)\b|"
     r"\b(?:left|kept|leaving|keeping)\b.{0,40}\b(?:as (?:it|they) (?:is|are|was|were)|as[- ]is|unchanged|untouched|everything)\b|"
     r"\bno (?:changes?|edits?)\b.{0,20}\b(?:made|needed|necessary|required|applied)\b|"
