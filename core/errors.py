@@ -56,7 +56,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.BUDGET_EXCEEDED: Meaning(
         "The job would cost more than its budget.",
         True,
-        "Raise max_credits or the month's budget, then replay.",
+        "Submit it anew with a higher max_credits; or replay it when the month's budget is raised, or begins anew.",
         "The edit's expected cost is above `max_credits`, or above what is left of the tenant's month. It ended before "
         "the message was sent, so nothing was charged.",
     ),
@@ -64,7 +64,8 @@ MEANINGS: dict[Code, Meaning] = {
         "The backend account's plan does not allow exports.",
         False,
         "Register or upgrade your plan to unlock export.",
-        "The edit was made and charged, and stands in the session; only its export was refused.",
+        "An edit that was made was charged, and stands in the session; only its export was refused. Where no account may export "
+        "a job ends before its message, and costs nothing: `credits_used`.",
     ),
     Code.SCOPE_MISSING: Meaning(
         "The backend token lacks a needed permission.",
@@ -138,14 +139,15 @@ MEANINGS: dict[Code, Meaning] = {
     Code.DEADLINE_EXCEEDED: Meaning(
         "The job did not finish within its timeout_s.",
         True,
-        "Raise timeout_s or use shorter clips, then replay.",
+        "Submit it anew with a higher timeout_s or shorter clips; a replay has the same timeout_s.",
         "The time ran out since its start. What was charged by then stays charged: `credits_used`.",
     ),
     Code.BACKEND_UNAVAILABLE: Meaning(
         "The editing backend could not be reached.",
         True,
         "Replay the job later.",
-        "The backend refused or did not answer for as long as the job may wait. No message was sent, so none was charged.",
+        "The backend refused or did not answer for as long as the job may wait. Where the message was sent by then, `credits_used` "
+        "says so, and the hint what to do.",
     ),
     Code.POISONED: Meaning(
         "The job stopped its worker three times.",

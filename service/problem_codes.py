@@ -329,7 +329,8 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "budget_exceeded": ProblemMeaning(
             "The month's credits are used up.",
             True,
-            "Your tenant has spent the credits that the operator allows it for this calendar month (UTC).",
+            "Your tenant has spent the credits that the operator allows it for this calendar month (UTC). What costs none, such as a "
+            "replay from the render, is accepted.",
             "Ask the operator for more, or wait for the next month.",
             retry_after_s=86_400,
         ),

@@ -222,6 +222,8 @@ class Wait(Record, frozen=True, kw_only=True):
     until_ms: int
     #: how often in a row it was waited for this already
     times: int = 0
+    #: since when, in a row; 0: nobody wrote it down
+    since_ms: int = 0
     #: whoever told it to wait stands before the backend, and tells so everybody, whatever token they show
     for_all: bool = False
 

@@ -11,10 +11,18 @@ from core.traditional_chinese import simplified
 EDIT_CREDITS = 50
 GENERATION_CREDITS = 100
 
-#: "a 30-second promotional video", and not "a title for the video": nothing but adjectives stands before the noun
+#: "a 30-second promotional video", and not "a title for the video": nothing but adjectives stands before the noun; nor "each
+#: clip louder", "a video title" or "video brighter", which speak of what is there
+_ARE_THERE = "each|every|all|both|these|those|rest|whole|entire"
+_PART_OF_VIDEO = r"titles?|captions?|subtitles?|thumbnails?|covers?|transitions?|effects?|looks?|grain|backgrounds?|overlays?|loops?|fades?"
+_HOW_IT_SHALL_BE = (
+    r"(?:bright|dark|loud|quiet|short|long|slow|fast|quick|small|larg|bigg|warm|cool|sharp|smooth|soft|clear|crisp)e?r(?!\s+than)|"
+    r"better|black\s+and\s+white|vertical|horizontal|muted?|silent|blurry"
+)
 _A_VIDEO = (
-    r"(?:(?!(?:of|for|in|on|with|to|from|at|after|before|between|and|my|the|this|that|it)\b)[\w'-]+\s+){0,6}"
+    rf"(?:(?!(?:of|for|in|on|with|to|from|at|after|before|between|and|my|the|this|that|it|{_ARE_THERE})\b)[\w'-]+\s+){{0,6}}"
     r"(?:videos?|films?|movies?|clips?|ads?|commercials?|trailers?|promos?|reels?|teasers?|intros?|slideshows?)\b"
+    rf"(?!\s+(?:{_PART_OF_VIDEO}|{_HOW_IT_SHALL_BE})\b)"
 )
 _TURNS = ("turn", "convert", "transform")
 _VERBS = ("generate", "produce", "create", "make", "build", "compose", "design")
@@ -24,7 +32,7 @@ _GENERATES = re.compile(
     rf"\b(?:{'|'.join(_VERBS)})\s+(?:me\s+|us\s+)?{_A_VIDEO}"
     rf"|\b(?:generate|produce)\s+(?:(?:something|it)\s+)?(?:from\s+)?(?:my|our|the|this|these)\s+(?:\w+\s+)?{_SOURCE}\b"
     rf"|\b(?:turn|convert|transform|make)\s+(?:[\w'-]+\s+){{0,4}}{_SOURCE}\s+(?:[\w'-]+\s+){{0,3}}?(?:in)?to\s+{_A_VIDEO}"
-    r"|(?:生成|制作|创建|做)(?!成|为)[^,，。.\n]{0,30}(?:视频|短片|宣传片|广告|影片)",
+    r"|(?:生成|制作|创建|做)(?!成|为)[^,，。.\n]{0,30}(?:视频|短片|宣传片|广告|影片)(?!的?(?:字幕|封面|标题|片头|片尾))",
     re.IGNORECASE,
 )
 _PARTS = _VERBS + _TURNS + ASCII_PARTS
@@ -66,10 +74,18 @@ def message_kind(job: Job) -> str:
 
 
 def usual_cost(job: Job) -> int:
-    """Credits that such a message costs as a rule: 50 for an edit, 100 for a generation, 0 where none is sent."""
+    """Credits that such a message costs as a rule: 50 for an edit, 100 for a generation, 0 where none is sent.
+
+    More where the job's own estimate says so, by jobs like it that ended here: its caller was told that, and caps it by that.
+    """
     if job.plan.message is None:
         return 0
-    return GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS
+    return max(GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS, _measured_cost(job))
+
+
+def _measured_cost(job: Job) -> int:
+    estimate = job.estimate
+    return estimate.credits_typical if estimate and estimate.credits_basis == "measured" else 0
 
 
 def cost_to_reserve(job: Job) -> int:

@@ -322,6 +322,10 @@ def expired(job: Job, *, now_ms: int) -> Job:
 
 
 def _ended(job: Job, status: Status, *, now_ms: int, **facts: Any) -> Job:
+    """End a job; one that sends no message, or ended before it was to, has cost nothing."""
+    stopped = job.sent is None and status in (Status.CANCELED, Status.EXPIRED)
+    if job.plan.message is None or stopped:
+        facts = {"credits_used": 0, "credits_exact": True} | facts
     return _next(
         job,
         status=_go(job, status),

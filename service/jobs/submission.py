@@ -131,7 +131,7 @@ async def accept_jobs(
     Raises ApiError, of which UploadGone concerns some of the jobs alone.
     """
     _check_size(jobs, context.settings)
-    await check_budget(context, caller.tenant)
+    await check_budget(context, caller.tenant, jobs)
     idempotency = answered_with(key, response)
     outcome = await _accept_with_webhook(context, caller, jobs, idempotency, batch, audit=audit)
     if isinstance(outcome, Replayed):
@@ -158,10 +158,12 @@ def _check_size(jobs: Sequence[NewJob], settings: Settings) -> None:
         raise ApiError(422, "invalid", words, errors=[FieldError(pointer="/jobs", code="too_many", detail=words)])
 
 
-async def check_budget(context: ApiContext, tenant: str) -> None:
-    """Refuse a tenant whose month's credits are spent (429)."""
+async def check_budget(context: ApiContext, tenant: str, jobs: Sequence[NewJob]) -> None:
+    """Refuse a tenant whose month's credits are spent (429). What sends no message is free: a film that was paid for is rendered."""
     budget = context.settings.tenant_month_credits
-    if budget and (await context.usage.of_month(tenant, month_of(context.clock.now_ms()))).get("credits", 0) >= budget:
+    if not budget or all(new.job.plan.message is None for new in jobs):
+        return
+    if (await context.usage.of_month(tenant, month_of(context.clock.now_ms()))).get("credits", 0) >= budget:
         words = f"This month's {budget} credits are used up."
         raise ApiError(429, "budget_exceeded", words)
 

@@ -72,8 +72,8 @@ def makes_timeline(job: Job) -> bool:
 
 def new_job(job: Job, session: Session | None, settings: Settings, measurements: Measurements) -> NewJob:
     """Put a job together with what is written for it, and say what it will cost and take."""
-    hints = (*job.hints, *_budget_hint(job))
-    job = msgspec.structs.replace(job, estimate=estimate_of(job, measurements), hints=hints)
+    job = msgspec.structs.replace(job, estimate=estimate_of(job, measurements))
+    job = msgspec.structs.replace(job, hints=(*job.hints, *_budget_hint(job)))
     shown = view(job, public_url=settings.public_url)
     return NewJob(job, session, msgspec.json.encode(shown), location=shown.links.self)
 

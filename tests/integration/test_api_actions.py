@@ -167,3 +167,27 @@ async def test_a_spent_budget_is_refused_and_usage_says_why(redis_url: str, tmp_
         usage = (await api.http.get("/v1/usage")).json()
         assert (usage["jobs"]["succeeded"], usage["credits"], usage["minutes"]) == (1, 50.0, 0.167)
         assert (await api.http.get("/v1/usage", params={"month": "2026-13"})).status_code == 422
+
+
+async def test_what_costs_no_credits_is_accepted_where_the_month_s_are_spent(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_month_credits=50) as api:
+        paid = await api.submit()
+        await succeed(api.context, paid["id"], credits_used=50, credits_exact=True)
+        assert (await api.http.post(f"/v1/jobs/{paid['id']}/replay", json={})).status_code == 429
+        rendered_again = await api.http.post(f"/v1/jobs/{paid['id']}/replay", json={"from": "render"})
+        asked = await api.http.post("/v1/jobs", json={"prompt": "how many credits do I have?"})
+        assert (rendered_again.status_code, asked.status_code) == (202, 202), rendered_again.text
+        batch = {"jobs": [ASK, {"prompt": "how many credits do I have?"}]}
+        assert (await api.http.post("/v1/batches", json=batch)).status_code == 429
+
+
+async def test_what_sends_no_message_says_that_it_has_cost_nothing(api: Api) -> None:
+    parent = await api.submit()
+    await succeed(api.context, parent["id"])
+    render = (await api.http.post(f"/v1/jobs/{parent['id']}/replay", json={"from": "render"})).json()
+    await succeed(api.context, render["id"])
+    stopped = await api.submit()
+    await api.http.post(f"/v1/jobs/{stopped['id']}/cancel")
+    for job_id in (render["id"], stopped["id"]):
+        told = (await api.http.get(f"/v1/jobs/{job_id}")).json()
+        assert (told["credits_used"], told["credits_exact"]) == (0, True), told["status"]

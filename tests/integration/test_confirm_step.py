@@ -138,6 +138,33 @@ async def test_an_edit_with_nothing_frozen_is_settled_in_one_operation(core: Cor
 
 
 @pytest.mark.parametrize(
+    ("state", "reply", "charged", "cost"),
+    [(AFTER, "Trimmed.", 450, 50), (AFTER, "Trimmed.", 500, 0), (BEFORE, "Which part shall I cut?", 450, 50)],
+)
+async def test_an_end_for_which_nothing_is_missing_yet_is_looked_at_once_more_since_it_may_be_charged_late(
+    core: Core,
+    context: WorkerContext,
+    backend: ScriptedBackend,
+    *,
+    state: object,
+    reply: str,
+    charged: int,
+    cost: int,
+) -> None:
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": state}}}))
+    backend.says("credits", balance(500, 0), balance(charged, 0))
+    async with listened(core, context) as (execution, _):
+        recovery = msgspec.structs.replace(execution.job.recovery, tools_ran=state is AFTER)
+        execution.job = msgspec.structs.replace(execution.job, reply=reply, recovery=recovery)
+        first = await stepped(execution)
+        job = await stepped(execution)
+    assert (first.stage, first.ended, first.credits_used) == (Stage.RECOVERING, False, None)
+    assert job.edited is (state is AFTER)
+    assert job.edited or job.ended
+    assert (job.credits_used, job.credits_exact) == (cost, True)
+
+
+@pytest.mark.parametrize(
     "error", [{"error": {"message": "the state is locked"}}, {"error": "engine down"}, {"detail": "x"}]
 )
 async def test_an_error_in_the_place_of_a_state_is_no_edit(

@@ -68,6 +68,15 @@ async def test_a_job_is_told_what_is_published_until_enough_have_ended_and_keeps
     assert (await api.http.get(f"/v1/jobs/{first['id']}")).json()["estimate"] == AS_PUBLISHED
 
 
+async def test_who_allows_less_than_jobs_like_it_have_cost_is_told_that_it_will_end_for_that(api: Api) -> None:
+    for _ in range(ENOUGH_JOBS):
+        await succeed(api.context, (await api.submit())["id"], takes_s=40, credits_used=80, credits_exact=True)
+    await until_measured(api, jobs=ENOUGH_JOBS)
+    job = (await api.http.post("/v1/jobs", json=ASK | {"max_credits": 60})).json()
+    assert any("costs about 80 credits, and max_credits is 60" in hint for hint in job["hints"]), job["hints"]
+    assert not (await api.http.post("/v1/jobs", json=ASK | {"max_credits": 80})).json()["hints"]
+
+
 async def test_batches_and_replays_are_told_too_and_a_render_alone_is_another_kind(api: Api) -> None:
     job = await api.submit()
     await fail(api.context, job["id"])

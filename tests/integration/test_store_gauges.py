@@ -234,3 +234,14 @@ async def test_counting_costs_the_same_with_10_and_with_5_000(core: Core, kind: 
     many = await commands(core, core.gauges)
     assert sum(many.values()) <= 1.05 * sum(few.values()), (few, many)
     assert many["cmdstat_fcall"] == few["cmdstat_fcall"] == 1
+
+
+async def test_a_token_that_was_refused_one_export_is_counted_as_one_that_serves_and_after_the_second_it_is_not(
+    core: Core,
+):
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=100)
+    seen = []
+    for _ in range(3):
+        seen.append((await core.gauges()).tokens)
+        await core.tokens.note_export_refused(token_id)
+    assert [(found.get("active", 0), found.get("export_blocked", 0)) for found in seen] == [(1, 0), (1, 0), (0, 1)]

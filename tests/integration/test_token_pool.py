@@ -564,8 +564,7 @@ async def test_the_registration_link_names_the_account_that_a_session_told_of(co
     async with context_over(core, tmp_path) as context:
         job = await core.submit()
         session = core.submission(job).session
-        assert await context.token_pool.registration_hint(job, session) is None
-        hint = await context.token_pool.registration_hint(job, of_user(session, "anon 7"))
+        hint = await context.token_pool.credits_hint(job, of_user(session, "anon 7"))
     assert hint == "Register at https://nemovideo.com/register?bind=anon%207 to get more credits."
 
 
@@ -576,7 +575,7 @@ async def test_an_account_of_which_nobody_has_told_is_asked_for_once_when_its_li
         session = core.submission(job).session
         await context.token_pool._anonymous.get_present_token(profile=job.profile)
         remote.answer = answered({"code": 0, "data": {"session_id": "5", "user_id": "anon_7"}})
-        hints = [await context.token_pool.registration_hint(job, session) for _ in range(2)]
+        hints = [await context.token_pool.credits_hint(job, session) for _ in range(2)]
     assert hints == ["Register at https://nemovideo.com/register?bind=anon_7 to get more credits."] * 2
     assert [line.split()[1] for line, _, _ in remote.requests] == [
         "/api/auth/anonymous-token",
@@ -591,7 +590,88 @@ async def test_an_account_that_cannot_be_asked_for_costs_nothing_but_the_link(co
         await context.token_pool._anonymous.get_present_token(profile=job.profile)
         for answer in (answered({"code": 2001}), answered({"code": 0, "data": {"session_id": "5"}})):
             remote.answer = answer
-            assert await context.token_pool.registration_hint(job, core.submission(job).session) is None
+            assert await context.token_pool.credits_hint(job, core.submission(job).session) is None
+
+
+async def test_who_never_got_an_anonymous_token_is_told_to_register_though_no_account_is_known(core, tmp_path):
+    async with peer(answered({"code": 429})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        job = await core.submit(start_timeout_s=20)
+        await run_job(context, job.id)
+        core.clock.turn(by_s=21)
+        await run_job(context, job.id)
+        ended = await core.read(job)
+    assert ended.error is not None
+    assert (ended.error.code, ended.credits_used) == (Code.CREDITS_EXHAUSTED, 0)
+    assert ended.error.hint.startswith("Register at https://nemovideo.com/register, and have the operator"), ended.error
+
+
+async def test_who_waits_for_tokens_that_are_all_over_is_not_told_to_top_up(core, tmp_path):
+    async with context_over(core, tmp_path) as context:
+        job, hints = await core.submit(), []
+        revoked = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+        await core.tokens.add("nmv_usr_b", kind="operator", available=0, expires_ms=core.clock.now_ms() + 1000)
+        await core.tokens.mark(revoked, TokenState.REVOKED)
+        for _ in ("one may be topped up", "its time is over, too"):
+            hints.append(await context.token_pool.credits_hint(job, core.submission(job).session))
+            core.clock.turn(by_s=2)
+    assert hints[0] is None
+    assert "the operator of this service has to add one" in hints[1]
+
+
+async def test_a_token_that_is_over_before_a_long_deadline_is_the_last_choice_unless_it_is_over_soon(core, tmp_path):
+    told = answered({"code": 0, "data": {"available": 500, "frozen": 0}})
+    hour_ms = 3_600_000
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        now_ms, names = core.clock.now_ms(), {}
+        for hours in (0.5, 20, 30):
+            expires_ms = now_ms + int(hours * hour_ms)
+            names[hours] = await core.tokens.add(f"{hours}", kind="operator", available=500, expires_ms=expires_ms)
+        taken = []
+        for _ in range(3):
+            job = await core.submit(timeout_s=86_400)
+            with suppress(Temporary):
+                taken += [await context.token_pool.reservations.reserve(job, core.submission(job).session)]
+                await core.tokens.remove(taken[-1])
+    assert taken == [names[30], names[20]]
+
+
+async def test_a_job_that_begins_late_waits_for_a_moment_for_credits_that_others_hold(core, tmp_path):
+    told = answered({"code": 0, "data": {"available": 50, "frozen": 0}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=50)
+        holder, late = await core.submit(), await core.submit(start_timeout_s=600)
+        assert await taken_by_all(core, [context], [holder]) == [token_id]
+        core.clock.turn(by_s=599)
+        await run_job(context, late.id)
+        core.clock.turn(by_s=5)
+        await run_job(context, late.id)
+        waiting = await core.read(late)
+        core.clock.turn(by_s=30)
+        await run_job(context, late.id)
+        ended = await core.read(late)
+    assert waiting.wait is not None
+    assert (waiting.status, waiting.wait.reason) == ("running", WaitReason.NO_CREDITS)
+    assert ended.error is not None
+    assert ended.error.code is Code.CREDITS_EXHAUSTED
+
+
+async def test_an_export_that_costs_nothing_asks_anew_whether_the_plan_allows_it(core, tmp_path):
+    told = answered({"code": 0, "data": {"available": 500, "frozen": 0}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+        for _ in range(2):
+            await core.tokens.note_export_refused(token_id)
+        export, edit = await core.submit(plan=Plan(message=None, action="export"), media=()), await core.submit()
+        names = {"backend_id": "b1", "task_id": None, "user_id": None, "token_id": token_id}
+        session = msgspec.structs.replace(opened(core.submission(export).session, **names), edits=1)
+        assert await context.token_pool.reservations.reserve(export, session) == token_id
+        with pytest.raises(Permanent) as refused:
+            await context.token_pool.reservations.reserve(edit, session)
+        await core.tokens.note_denied(token_id, Scope.RENDER)
+        other = await core.submit(plan=Plan(message=None, action="export"), media=())
+        with pytest.raises(Permanent) as unscoped:
+            await context.token_pool.reservations.reserve(other, session)
+    assert (refused.value.code, unscoped.value.code) == (Code.EXPORT_BLOCKED, Code.SCOPE_MISSING)
 
 
 async def after_two_runs(core: Core, context: WorkerContext, job: Job) -> Job:
@@ -636,6 +716,17 @@ async def test_a_question_for_the_credits_is_answered_where_there_are_none(core,
         await run_job(context, job.id)
         ended = await core.read(job)
     assert (ended.status, ended.result) == ("succeeded", {"credits": {"available": 0, "frozen": 0, "total": 0}})
+
+
+async def test_a_question_for_the_credits_is_answered_for_all_tokens_that_serve_the_tenant(core, tmp_path):
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        for tenant, left in (("", 40), ("acme", 300), ("other", 7)):
+            await core.tokens.add(await sandbox.add_token(credits=left), kind="operator", tenant=tenant)
+        job = await core.submit(plan=Plan(message=None, action="credits"), media=())
+        await run_job(context, job.id)
+        ended = await core.read(job)
+    assert (ended.status, ended.result) == ("succeeded", {"credits": {"available": 340, "frozen": 0, "total": 340}})
+    assert ended.reply == "340 credits available, 0 in use."
 
 
 async def test_an_export_is_made_in_a_session_whose_token_has_no_credits_and_an_edit_waits(core, tmp_path):

@@ -151,6 +151,19 @@ def test_a_later_look_at_the_state_has_one_meaning(recovery, reading, seen, late
     assert outcome_after_read(job, reading, seen=seen, settings=SETTINGS, now_ms=later_s * 1000) is outcome
 
 
+@pytest.mark.parametrize(
+    ("reply", "facts", "outcome"),
+    [
+        ("I can't remove the watermark.", {}, EditOutcome.NOTHING_DONE),
+        ("I can't remove the watermark.", {"tools_ran": True}, EditOutcome.UNSEEN),
+        ("Here is your video.", {}, EditOutcome.UNSEEN),
+    ],
+)
+def test_a_refusal_in_words_that_was_paid_for_is_no_edit_unless_a_tool_ran(reply, facts, outcome):
+    job = msgspec.structs.replace(sent_job(reply=reply), recovery=with_(SPOKE, reads=2, **facts))
+    assert outcome_after_read(job, PAID, seen="d", settings=SETTINGS, now_ms=61_000) is outcome
+
+
 UNHEARD = st.builds(Recovery, since_ms=st.just(0), seen=st.none() | st.just("new"), reads=st.integers(0, 9))
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.growth_in_time import is_linear
-from worker.backend.gui_talk import is_question, translate
+from worker.backend.gui_talk import is_question, says_nothing_was_done, translate
 
 GUI_ALONE = [
     ("Click the Export button to download your video.", ("export",)),
@@ -211,6 +211,46 @@ def test_an_answer_or_a_courtesy_is_no_question(text: str) -> None:
     assert not is_question(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't remove the watermark.",
+        "Sorry, I’m unable to change the speaker's voice..",
+        "I couldn't find a clip named intro.mp4.",
+        "Removing objects is not supported.",
+        "No changes were made to the timeline.",
+        "Nothing needs to be changed here.",
+        'I did not understand: "what?". I left the timeline as it is.',
+        "I looked at your footage. It already has a steady picture and clear sound, so I kept everything.",
+        "抱歉，我无法去除水印。",
+        "我沒有改動時間線。",
+        "我查看了您的素材，画面稳定、声音清晰，因此保持原样。",
+    ],
+)
+def test_a_refusal_says_that_nothing_was_done(text: str) -> None:
+    assert says_nothing_was_done(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Here is your video.",
+        "Title added. I left the audio as it is.",
+        "I couldn't find the logo, so I blurred the corner. Done.",
+        "I can't remove the noise, but I added music.",
+        "I cut the first two seconds and kept everything else as it was.",
+        "The clip was trimmed; no other changes were made.",
+        'Title added: "I can\'t wait"',
+        "I can only see one clip; it is faster now.",
+        "Here is your video! I can't wait for you to see it.",
+        "已添加标题，其他内容保持不变。",
+    ],
+)
+def test_what_tells_of_work_is_no_refusal(text: str) -> None:
+    assert not says_nothing_was_done(text)
+
+
 WORDS = st.lists(
     st.sampled_from(
         [
@@ -242,6 +282,7 @@ def test_no_text_breaks_it(text: str) -> None:
     assert "nmv_" not in seen.text.lower()
     assert translate(seen.text).actions == () or seen.text != text
     assert isinstance(is_question(text), bool)
+    assert isinstance(says_nothing_was_done(text), bool)
 
 
 @pytest.mark.parametrize(
@@ -251,5 +292,6 @@ def test_a_long_text_of_one_piece_takes_linear_time(piece: str) -> None:
     def read(text: str) -> None:
         assert len(translate(text).text) <= len(text)
         is_question(text)
+        says_nothing_was_done(text)
 
     assert is_linear(read, piece, most_characters=20_000)

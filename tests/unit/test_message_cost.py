@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from core.model.job import Job, MediaRef
-from core.model.message_cost import cost_to_reserve, is_generation, usual_cost
+from core.model.job import Estimate, Job, MediaRef
+from core.model.message_cost import cost_to_reserve, exceeds_limit, is_generation, usual_cost
 from core.model.plan import Plan
 from tests.store_fixture import make_job
 
@@ -40,6 +40,18 @@ def asks(message: str | None, *, profile: str = "free-video-fast", **facts) -> J
         ("create a title for the video", "maker-free", 50),
         ("turn my clips into a finished video with music and transitions", "maker-free", 50),
         ("把视频做成黑白", "maker-free", 50),
+        ("make video brighter", "maker-free", 50),
+        ("make each clip 5 seconds long", "maker-free", 50),
+        ("make all clips black and white", "maker-free", 50),
+        ("make first clip louder", "maker-free", 50),
+        ("make the first video vertical and make film black and white", "maker-free", 50),
+        ("generate video subtitles", "maker-free", 50),
+        ("create a clip transition", "maker-free", 50),
+        ("生成视频字幕", "maker-free", 50),
+        ("make a short video longer than 30 seconds about bread", "maker-free", 100),
+        ("create our company video from this text", "maker-free", 100),
+        ("make a second video about tea", "maker-free", 100),
+        ("create a vertical video about tea", "maker-free", 100),
         (None, GENERATES, 0),
     ],
 )
@@ -96,3 +108,22 @@ def test_who_brings_footage_and_no_text_wants_it_edited(message, names, expected
 def test_what_a_refusal_has_taught_is_reserved_from_then_on():
     assert cost_to_reserve(asks("trim", cost_at_least=200)) == 200
     assert cost_to_reserve(asks("trim", cost_at_least=10)) == 50
+
+
+def estimated(typical: int, basis: str) -> Estimate:
+    told = {"credits_basis": basis, "credits_jobs": 30, "time_basis": "contract", "time_jobs": 0}
+    return Estimate(credits=(typical, typical), credits_typical=typical, p50_s=None, p90_s=None, **told)
+
+
+@pytest.mark.parametrize(
+    ("typical", "basis", "expected"), [(80, "measured", 80), (20, "measured", 50), (80, "contract", 50)]
+)
+def test_what_a_job_s_own_estimate_has_measured_is_reserved_and_capped_where_it_is_more_than_the_usual(
+    typical, basis, expected
+):
+    job = asks("trim", estimate=estimated(typical, basis), max_credits=60)
+    assert (usual_cost(job), cost_to_reserve(job), exceeds_limit(job)) == (expected, expected, expected > 60)
+
+
+def test_a_measured_cost_costs_no_job_that_sends_no_message():
+    assert usual_cost(asks(None, estimate=estimated(80, "measured"))) == 0

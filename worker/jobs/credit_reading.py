@@ -111,6 +111,11 @@ def took_credits(sent: Sent, reading: CreditReading) -> bool:
     return sent.frozen == 0 == reading.frozen and _is_paid(sent, reading)
 
 
+def took_nothing(sent: Sent, reading: CreditReading) -> bool:
+    """Whether the balance is what it was before the message: it cost nothing, or is charged in a moment."""
+    return reading.total is not None and reading.total == sent.credits_total
+
+
 def _is_paid(sent: Sent, reading: CreditReading) -> bool:
     spent = _spent(sent, reading)
     return spent is not None and spent > 0

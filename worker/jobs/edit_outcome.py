@@ -2,7 +2,8 @@
 
 Words alone prove nothing, and neither does a state in which no change can be seen. One read is enough when the stream
 spoke, the change is there, nothing is frozen for it and it was no generation, whose second stage comes later. Else a
-changed state counts when two reads agree; an unchanged one only after a time in which it would have changed, or when
+changed state counts when two reads agree, and so does a balance of which nothing is missing, which may be charged late; an
+unchanged state only after a time in which it would have changed, or when
 the backend has just asked a question and used no tool (BACKEND.md, "The message stream"). What is rendered is the draft:
 where the change stands beside it, the draft may be late, and is given some time to follow.
 """
@@ -13,7 +14,7 @@ from core.model.job import Job, Recovery, Sent
 from core.model.message_cost import is_generation
 from core.settings import Settings
 from worker.backend import gui_talk
-from worker.jobs.credit_reading import CreditReading, Work, took_credits, work_on
+from worker.jobs.credit_reading import CreditReading, Work, took_credits, took_nothing, work_on
 
 #: a generation takes up to 300 s, five times as long as what else may show late
 _GENERATION_TIMES = 5
@@ -47,6 +48,8 @@ def outcome_after_stream(
     """
     assert job.sent is not None
     work = work_on(job.sent, reading)
+    if took_nothing(job.sent, reading):
+        return EditOutcome.UNCERTAIN
     if not changed and asks_only(job, tools_ran=tools_ran):
         return EditOutcome.UNCERTAIN if _is_under_way(work) or reading.balance is None else EditOutcome.NOTHING_DONE
     if changed and not elsewhere and spoke and work is Work.OVER and not is_generation(job):
@@ -81,7 +84,8 @@ def _outcome_of_unchanged(job: Job, reading: CreditReading, settings: Settings, 
         return EditOutcome.UNCERTAIN
     # of a message that may never have arrived, a balance that somebody else may use as well is no sign
     has_arrived = recovery.closed or recovery.spoke
-    if recovery.tools_ran or (has_arrived and took_credits(sent, reading)):
+    paid_for_work = has_arrived and took_credits(sent, reading) and not gui_talk.says_nothing_was_done(job.reply or "")
+    if recovery.tools_ran or paid_for_work:
         return EditOutcome.UNSEEN
     return EditOutcome.NOTHING_DONE if recovery.spoke else EditOutcome.UNCONFIRMED
 

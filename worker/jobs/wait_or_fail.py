@@ -18,6 +18,8 @@ from worker.jobs.step_result import StepResult
 
 #: an end waits so long for the backend to take a render back
 _TAKE_BACK_S = 5.0
+#: and at least so long for credits, unless its caller wants less patience still
+_LEAST_WAIT_S = 30
 #: what keeps a job from its end at any stage: what to do then goes by whether its edit is there
 _SAY_NOTHING_OF_THE_EDIT = (Code.BACKEND_UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL)
 
@@ -28,14 +30,24 @@ async def wait(execution: JobExecution, reason: Temporary, job: Job) -> StepResu
     `job`: its record as far as it is true, which may be ahead of the one that is written.
     """
     now_ms, left_ms = execution.now_ms, job.deadline_ms - execution.now_ms
+    before = job.wait if job.wait and job.wait.reason is reason.reason else None
+    since_ms, times = (before and before.since_ms) or now_ms, before.times + 1 if before else 0
     if reason.reason is WaitReason.NO_CREDITS and job.sent is None:
-        left_ms = min(left_ms, job.start_by_ms - now_ms)
-        if now_ms >= job.start_by_ms:
+        credits_by_ms = _credits_by_ms(job, since_ms)
+        left_ms = min(left_ms, credits_by_ms - now_ms)
+        if now_ms >= credits_by_ms:
             return await fail(execution, Permanent(Code.CREDITS_EXHAUSTED), job)
-    times = job.wait.times + 1 if job.wait and job.wait.reason is reason.reason else 0
     delay_ms = max(0, min(int(grown_s(reason.delay_s, times) * 1000), left_ms))
-    waiting = transitions.waiting(job, reason=reason.reason, until_ms=now_ms + delay_ms, times=times)
+    waiting = transitions.waiting(job, reason=reason.reason, until_ms=now_ms + delay_ms, times=times, since_ms=since_ms)
     return StepResult(waiting, park_s=delay_ms / 1000)
+
+
+def _credits_by_ms(job: Job, since_ms: int) -> int:
+    """Say until when a job waits for credits, since it has none: one that has begun late waits for a moment all the same.
+
+    Others may hold for as long what it needs, or the anonymous identity may be getting its next token.
+    """
+    return max(job.start_by_ms, since_ms + int(min(job.start_timeout_s, _LEAST_WAIT_S) * 1000))
 
 
 async def fail(execution: JobExecution, end: Permanent, job: Job) -> StepResult:
@@ -62,9 +74,11 @@ async def _hint(execution: JobExecution, end: Permanent, job: Job) -> str:
     """
     if end.code in _SAY_NOTHING_OF_THE_EDIT and job.sent is not None:
         return MEANINGS[Code.RENDER_FAILED if job.edited else Code.EDIT_UNCONFIRMED].hint
+    if end.code is Code.EXPORT_BLOCKED and job.edited:
+        return f"{end.hint} {MEANINGS[Code.RENDER_FAILED].hint}"
     if end.code is not Code.CREDITS_EXHAUSTED:
         return end.hint
-    return await execution.context.token_pool.registration_hint(job, execution.session) or end.hint
+    return await execution.context.token_pool.credits_hint(job, execution.session) or end.hint
 
 
 async def _close(execution: JobExecution, end: Permanent, job: Job) -> tuple[dict[str, Any], Session | None]:

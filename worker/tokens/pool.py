@@ -39,6 +39,11 @@ _ANONYMOUS_KEPT_S = 24 * 3600
 _KEYS_S = 15.0
 #: a job that ends waits so long to hear where its caller can register
 _ACCOUNT_S = 5.0
+#: what only the operator can do
+_ADD_A_TOKEN = "have the operator of this service add your account's token."  # noqa: S105 - words
+_NONE_IS_GOOD = (
+    "No token that serves you is good any more, and credits do not help: the operator of this service has to add one."
+)
 
 
 class TokenPool:
@@ -246,23 +251,31 @@ class TokenPool:
         chosen = to_read_anew(serving.tokens, self._dice, now_ms=self._clock.now_ms())
         await asyncio.gather(*(self._read_balance(token.id, profile=profile) for token in chosen))
 
+    async def credits_of(self, tenant: str, *, profile: str) -> Credits | None:
+        """Add up what the tokens that serve a tenant have, read anew as above. None: no balance was ever told."""
+        await self.read_balances(tenant, profile=profile)
+        sums = await self._tokens.sums(tenant)
+        return Credits(sums.available, sums.frozen, sums.available + sums.frozen) if sums.known else None
+
     async def _read_balance(self, token_id: str, *, profile: str) -> None:
         with suppress(BackendFault):
             if credentials := await self.credentials(token_id, profile=profile):
                 await self._balances.read(credentials, token_id)
 
-    async def registration_hint(self, job: Job, session: Session) -> str | None:
-        """Say where the caller of a job without credits registers the anonymous account; None: there is none.
+    async def credits_hint(self, job: Job, session: Session) -> str | None:
+        """Say what a job without credits needs besides a top-up; None: nothing is known that would help more.
 
-        The account's id is in the answer that brought the token, or else in a session's or a state's.
+        Where nobody has a token of his own, that is to register the anonymous account. Its id is in the answer that brought
+        the token, or else in a session's or a state's.
         """
-        if await self._tokens.serves(job.tenant):
-            return None
+        serving, now_ms = await self._tokens.serving(job.tenant, most=BALANCES_READ_ANEW), self._clock.now_ms()
+        if serving.named:
+            return _NONE_IS_GOOD if all(is_over(token, now_ms=now_ms) for token in serving.tokens) else None
         token_id, user_id = await self._anonymous.get_account()
         user_id = user_id or session.user_id or (token_id and await self._ask_for_account(job, token_id))
-        if not user_id:
-            return None
-        return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."
+        if user_id:
+            return f"Register at {self._web_url}/register?bind={quote(user_id, safe='')} to get more credits."
+        return None if token_id else f"Register at {self._web_url}/register, and {_ADD_A_TOKEN}"
 
     async def _ask_for_account(self, job: Job, token_id: str) -> str | None:
         """Open a session, which costs nothing, for the account that its answer names; an end waits no longer for that."""

@@ -29,6 +29,9 @@ from worker.tokens.availability import (
     with_unread_balance,
 )
 
+#: hardly a job takes longer, however much time its caller gives it
+_LONG_MS = 3_600_000
+
 _ReadBalances = Callable[[Job, Sequence[Token]], Awaitable[None]]
 
 
@@ -161,8 +164,7 @@ class TokenReservations:
             "tenant": job.tenant,
             "job_id": job.id,
             "cost": cost_to_reserve(job),
-            # the anonymous identity is renewed under the same client id, so it need not outlive the job
-            "until_ms": self._clock.now_ms() if anonymous or only else job.deadline_ms,
+            "until_ms": self._until_ms(job, renewed=anonymous or only is not None, last_choice=last_choice),
             "needs": needs,
             "only": only,
             "anonymous": anonymous,
@@ -172,3 +174,12 @@ class TokenReservations:
             "last_choice": last_choice,
             "month_limit": self._month_limit,
         }
+
+    def _until_ms(self, job: Job, *, renewed: bool, last_choice: bool) -> int:
+        """Say until when a job's token must live: the job's deadline, or as the last choice for longer than a job takes.
+
+        The anonymous identity is renewed under the same client id, so it need not outlive the job; a session has its own.
+        """
+        if renewed:
+            return self._clock.now_ms()
+        return min(job.deadline_ms, self._clock.now_ms() + _LONG_MS) if last_choice else job.deadline_ms

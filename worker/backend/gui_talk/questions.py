@@ -28,7 +28,8 @@ _OFFER = re.compile(
     r"\b(?:want|like|need|prefer) (?:me|us) to\b|\b(?:shall|should|can|may) (?:I|we)\b|(?:需要|要不要|是否需要|想让|要)我",
     re.IGNORECASE,
 )
-_DONE = re.compile(
+#: by which a text tells of work
+DONE = re.compile(
     r"\b(?:added|trimmed|removed|applied|created|generated|updated|changed|replaced|inserted|adjusted|edited|muted|merged"
     r"|cropped|resized|slowed|shortened|extended|moved|brightened|stabili[sz]ed|done|finished|completed|all set)\b"
     r"|\b(?:I['’]ve|I have|has been|have been|was|were) (?:cut|split|made|set)\b|(?:已|完成|好了|搞定)",
@@ -48,7 +49,7 @@ def is_question(text: str) -> bool:
     for part in (found[0].strip() for found in _PART.finditer(simplified(hide_quoted(text)))):
         if _is_asked(part) and not (done and _OFFER.search(part)):
             return True
-        done = done or _DONE.search(part) is not None
+        done = done or DONE.search(part) is not None
     return False
 
 

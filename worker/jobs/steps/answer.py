@@ -28,7 +28,10 @@ def answer_of(job: Job) -> _AnswerStep | None:
 
 
 async def _answer_credits(execution: JobExecution) -> StepResult:
-    balance = await execution.context.backend.read_credits(await execution.credentials())
+    """Tell what all tokens have that serve the tenant, as `GET /v1/credits` does; the job's own must say what it has."""
+    job = execution.job
+    own = await execution.context.backend.read_credits(await execution.credentials())
+    balance = await execution.context.token_pool.credits_of(job.tenant, profile=job.profile) or own
     words = f"{balance.available} credits available, {balance.frozen} in use."
     return _end_with(execution, {"credits": balance.as_told()}, reply=words)
 
@@ -59,6 +62,6 @@ def _end_with(
     execution: JobExecution, result: dict[str, Any] | None, *, reply: str, timeline: str | None = None
 ) -> StepResult:
     text, truncated = shortened_reply(reply)
-    facts = {"reply": text, "reply_truncated": truncated, "timeline": timeline, "credits_used": 0}
-    ended = transitions.succeeded(execution.job, now_ms=execution.now_ms, result=result, credits_exact=True, **facts)
+    facts = {"reply": text, "reply_truncated": truncated, "timeline": timeline}
+    ended = transitions.succeeded(execution.job, now_ms=execution.now_ms, result=result, **facts)
     return StepResult(ended)

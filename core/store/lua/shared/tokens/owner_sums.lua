@@ -16,11 +16,6 @@ do
     return allowed
   end
 
-  -- A state in which jobs may still export, as far as anybody knows, keeps none from waiting: one refusal may be a mishap.
-  local function state_for_jobs(token)
-    return token.state == 'export_blocked' and not is_closed_to_exports(token) and 'active' or token.state
-  end
-
   -- What a token adds, as text: owner, kind ('1101 active': what its scopes allow, and its state), credits (available, frozen),
   -- when they were read. Credits that nobody knows or can spend are '-', and so is the time of a token that is over.
   local function share_of(token)

@@ -14,13 +14,19 @@ do
     return math.max(wanted, a.least, (too_few or 0) + 1)
   end
 
+  -- An export that costs nothing finds out whether the plan of its session's token still forbids it: nobody else can.
+  local function may_serve(a, token, scope)
+    local asks_anew = scope == 'render' and a.only and a.cost == 0
+    return may(token, scope) or (asks_anew and is_allowed(token, scope))
+  end
+
   -- Whether a token will do, whatever the index says of it.
   local function fits(a, token, cost)
     -- an export is free, and so is a question
     local needs_no_credits = a.only and a.cost == 0 and token.state == 'exhausted' and not is_past(token)
     if not (is_usable(token) or needs_no_credits) then return false end
     for _, scope in ipairs(a.needs) do
-      if not may(token, scope) then return false end
+      if not may_serve(a, token, scope) then return false end
     end
     if token.tenant ~= '' and token.tenant ~= a.tenant then return false end
     if token.expires_ms > 0 and token.expires_ms < a.until_ms then return false end

@@ -53,6 +53,12 @@ local function is_closed_to_exports(token)
   return token.state == 'export_blocked' and tonumber(token.blocked or '0') >= REFUSED_EXPORTS
 end
 
+-- A state in which jobs may still export, as far as anybody knows, is none to count or to end a job by: one refusal may be a
+-- mishap.
+local function state_for_jobs(token)
+  return token.state == 'export_blocked' and not is_closed_to_exports(token) and 'active' or token.state
+end
+
 -- Whether its scopes allow it: those that it was given, without those that were refused.
 local function is_allowed(token, scope)
   if holds('+' .. string.gsub(token.denied or '', ' ', '+') .. '+', scope) then return false end
