@@ -24,7 +24,7 @@ from reelgate.client.calls import JobOptions, upload_key
 from reelgate.client.errors import is_gone
 from reelgate.client.types import Profile, Upload
 from service.cli.formatting import expectation_of, print_result
-from service.cli.options import JobWish
+from service.cli.options import JobWish, command_again
 from service.cli.preflight import Words, check_files
 from service.cli.printing import Teller
 from service.cli.progress import bytes_bar, job_bar
@@ -155,15 +155,15 @@ def advice(at: str, job_id: str, output: Path | None) -> list[str]:
         case "checking":
             return ["Nothing was submitted, and nothing is charged."]
         case "submitting":
-            return ["Whether it was submitted is not known; to see it: reelgate list"]
+            return ["Whether it was submitted is not known; to see it: " + command_again("list")]
         case "waiting":
             return [
                 f"{job_id} goes on without you.",
-                f"  to go on:   reelgate wait {job_id}{to}",
-                f"  to cancel:  reelgate cancel {job_id}",
+                f"  to go on:   {command_again(f'wait {job_id}{to}')}",
+                f"  to cancel:  {command_again(f'cancel {job_id}')}",
             ]
         case "downloading":
-            return [f"The film is kept by the service; to fetch it: reelgate download {job_id}{to}"]
+            return [f"The film is kept by the service; to fetch it: {command_again(f'download {job_id}{to}')}"]
     return []
 
 
