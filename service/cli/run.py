@@ -112,6 +112,7 @@ def download_command(job_id: str, *, output: Path | None, api: str, key: str, as
     access = Access(api, key)
     log = job_run.Log(output, quiet=as_json)
     with calling.calling(access, advice=log.advice, patience_s=job_run.JOB_PATIENCE_S) as reelgate:
+        log.at = "looking"
         job = reelgate.job(job_id)
         log.ended(job)
         job_run.JobRun(reelgate, log).download(job, output)

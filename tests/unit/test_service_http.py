@@ -27,6 +27,13 @@ def test_what_is_wrong_gets_a_json_pointer(words: str, pointer: str, code: str) 
     assert (error.pointer, error.code) == (pointer, code)
 
 
+def test_of_many_names_the_one_with_the_wrong_value_is_pointed_at() -> None:
+    jobs = [{"prompt": "x"}, {"prompt": "x", "metadata": {"": "", "order": "7", "lines": ["a"], "more": 8}}]
+    refused = refusal_of(msgspec.json.encode({"jobs": jobs}), BatchRequest)
+    assert refused is not None
+    assert [error.pointer for error in refused.errors] == ["/jobs/1/metadata/lines"]
+
+
 def refusal_of(raw: bytes, kind: type) -> ApiError | None:
     """Read bytes as a body; any error but a refusal is a bug."""
     try:
