@@ -43,6 +43,8 @@ _MARKS = (
 )
 #: so much of what a header held is told back
 _MOST_TOLD = 80
+#: and of a name or a value in a body, which may be all of it
+_MOST_NAMED = 200
 
 _LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 _PATH_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
@@ -182,14 +184,18 @@ def field_error(words: str, kind: Any, given: Any = None) -> FieldError:
     match = _LOCATION.match(words)
     what, path = (match["what"], match["path"] or "") if match else (words, "")
     steps = tuple(_steps(path, given))
-    pointer = "".join(f"/{escape_pointer(step)}" for step in steps)
+    pointer = "".join(f"/{escape_pointer(_short(step))}" for step in steps)
     code: ProblemCode = "invalid_value"
     if named := _FIELD_NAME.match(what):
-        pointer += f"/{escape_pointer(named[2])}"
+        pointer += f"/{escape_pointer(_short(named[2]))}"
         code = "unknown_field" if named[1] == "contains unknown" else "missing_field"
     known = known_values(kind, steps) if what.startswith("Invalid enum value") else ()
     told = f" Known: {', '.join(known)}." if known else ""
-    return FieldError(pointer=pointer, code=code, detail=f"{what.replace('`', chr(39))}.{told}")
+    return FieldError(pointer=pointer, code=code, detail=f"{_short(what).replace('`', chr(39))}.{told}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_NAMED else f"{text[:_MOST_NAMED]}…"
 
 
 def _steps(path: str, given: Any) -> Iterator[str]:
