@@ -72,7 +72,8 @@ class JobRun:
         try:
             largest_bytes = largest_of(self._reelgate.profiles(), wish.profile)
             check_files(words.files, largest_bytes=largest_bytes)
-            if wish.session_id:
+            # under a key the job may be there already, and its session closed
+            if wish.session_id and not wish.idempotency_key:
                 self._reelgate.sessions.read(wish.session_id)
         except NotAuthorized as refused:
             if refused.code != "scope_missing":  # a key that may only submit looks at nothing, and submits all the same

@@ -193,6 +193,18 @@ async def test_ctrl_c_says_how_to_go_on_and_how_to_cancel(api: Api, folder: Path
     assert (folder / "out.mp4").read_bytes() == VIDEO
 
 
+async def test_a_command_that_is_run_again_under_its_key_finds_its_job_in_a_session_that_is_closed_now(
+    api: Api, folder: Path
+) -> None:
+    session_id = (await api.http.post("/v1/sessions")).json()["id"]
+    words = ("submit", "clip.mp4", TRIM, "--session", session_id, "--idempotency-key", "order-7")
+    first = await told(api, folder, *words)
+    assert (await api.http.delete(f"/v1/sessions/{session_id}")).status_code == 204
+    assert (await told(api, folder, *words))["id"] == first["id"]
+    code, _, err = await ran(api, folder, *words[:-2])
+    assert (code, err) == (1, "Error: 404: There is no such session.\nNothing was submitted, and nothing is charged.\n")
+
+
 @pytest.mark.parametrize(
     ("loading", "words", "says"),
     [
