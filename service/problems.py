@@ -145,9 +145,10 @@ def refuse_foreign(what: str, cell: str, *, here: str, at: str | None = None) ->
 
 
 def invalid(errors: Sequence[FieldError]) -> ApiError:
-    """Refuse wrong values. The first one's words are the detail, its code the problem's where all agree."""
-    codes = {e.code for e in errors}
-    return ApiError(422, codes.pop() if len(codes) == 1 else "invalid", errors[0].detail, errors=errors)
+    """Refuse wrong values. The first one, and where it is, are the detail; its code is the problem's where all agree."""
+    codes, first = {e.code for e in errors}, errors[0]
+    words = f"{first.pointer}: {first.detail}" if first.pointer else first.detail
+    return ApiError(422, codes.pop() if len(codes) == 1 else "invalid", words, errors=errors)
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from core.cli.start import EXIT_AFTER_CTRL_C, hear_interrupts
+
 _GROUP = "reelgate.commands"
 
 
@@ -21,6 +23,13 @@ class _Rooms(click.Group):
         _end_when_told()
         _open_closed_streams()
         return super().main(*args, **named)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would call it a failure
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(EXIT_AFTER_CTRL_C)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         return sorted(entry_points(group=_GROUP).names)
@@ -33,6 +42,7 @@ class _Rooms(click.Group):
                 if ctx.invoked_subcommand:
                     raise click.ClickException(f"{cmd_name} is not installed here: {missing.name} is missing") from None
                 return None
+            hear_interrupts()
             return command
         return None
 

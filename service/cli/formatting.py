@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from reelgate.client.types import Delivery, Estimate, Event, Job
+from service.cli.options import command_again
 from service.cli.printing import echo, printable, printable_json
 from service.cli.terminal import json_of, local, print_json, print_table
 
@@ -105,7 +106,7 @@ def _film_of(job: Job) -> str | None:
         return None
     size = f", {job.output.width}x{job.output.height}" if job.output.width else ""
     length = f", {job.output.duration_s:g} s" if job.output.duration_s else ""
-    return f"{job.output.format}{size}{length}: reelgate download {job.id}"
+    return f"{job.output.format}{size}{length}: {command_again(f'download {job.id}')}"
 
 
 def print_event(event: Event, *, as_json: bool) -> None:

@@ -20,11 +20,11 @@ from reelgate.client import (
     Refused,
     require_success,
 )
-from reelgate.client.calls import JobOptions, upload_key
+from reelgate.client.calls import JobOptions, new_key, upload_key
 from reelgate.client.errors import is_gone
 from reelgate.client.types import Profile, Upload
 from service.cli.formatting import expectation_of, print_result
-from service.cli.options import JobWish
+from service.cli.options import JobWish, command_again
 from service.cli.preflight import Words, check_files
 from service.cli.printing import Teller
 from service.cli.progress import bytes_bar, job_bar
@@ -45,23 +45,24 @@ class JobRun:
     def begin(self, words: Words, wish: JobWish, options: JobOptions) -> Job:
         """Check what only the API knows, upload, and submit."""
         self._check(words, wish)
-        uploads = {file: self._upload(file, wish.idempotency_key) for file in dict.fromkeys(words.files)}
+        key = wish.idempotency_key or new_key()
+        uploads = {file: self._upload(file, key) for file in dict.fromkeys(words.files)}
         media = [each if "://" in each else uploads[Path(each)] for each in words.media]
-        job = self._made(lambda: self._reelgate.submit(words.prompt, media, key=wish.idempotency_key, **options))
+        job = self._made(lambda key: self._reelgate.submit(words.prompt, media, key=key, **options), key)
         self._log.accepted(job)
         return job
 
     def replay(self, job_id: str, start: Literal["start", "render"], key: str | None) -> Job:
         """Have an ended job played again."""
-        job = self._made(lambda: self._reelgate.replay(job_id, start=start, key=key))
+        job = self._made(lambda key: self._reelgate.replay(job_id, start=start, key=key), key or new_key())
         self._log.goes_on(job.id)
         return job
 
-    def _made(self, make: Callable[[], Job]) -> Job:
+    def _made(self, make: Callable[[str], Job], key: str) -> Job:
         """Have a job made; whether it was is not known where the answer is lost, and it may cost credits."""
-        self._log.at = "submitting"
+        self._log.submits(key)
         try:
-            return make()
+            return make(key)
         except ReelgateError as error:
             self._log.at = "submitting" if error.maybe_done else "checking"
             raise
@@ -71,17 +72,17 @@ class JobRun:
         try:
             largest_bytes = largest_of(self._reelgate.profiles(), wish.profile)
             check_files(words.files, largest_bytes=largest_bytes)
-            if wish.session_id:
+            # under a key the job may be there already, and its session closed
+            if wish.session_id and not wish.idempotency_key:
                 self._reelgate.sessions.read(wish.session_id)
         except NotAuthorized as refused:
             if refused.code != "scope_missing":  # a key that may only submit looks at nothing, and submits all the same
                 raise
 
-    def _upload(self, file: Path, key: str | None) -> Upload:
+    def _upload(self, file: Path, key: str) -> Upload:
         """Send a file; `key`: that of its job, under which the same file is the same upload again."""
-        named = None if key is None else upload_key(key, file)
         with bytes_bar(f"uploading {file.name}", self._log.teller) as bar:
-            return self._reelgate.upload(file, key=named, progress=bar.bytes_done)
+            return self._reelgate.upload(file, key=upload_key(key, file), progress=bar.bytes_done)
 
     def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """Follow a job to its end, however it ends."""
@@ -124,6 +125,10 @@ class Log:
         self.teller = Teller(err=quiet)
         self._output = output
         self._job_id = ""
+        self._key = ""
+
+    def submits(self, key: str) -> None:
+        self._key, self.at = key, "submitting"
 
     def accepted(self, job: Job) -> None:
         self.goes_on(job.id)
@@ -145,25 +150,28 @@ class Log:
 
     def advice(self) -> list[str]:
         """Say what goes on without this command, and how to go on with it."""
-        return advice(self.at, self._job_id, self._output)
+        return advice(self.at, self._job_id, self._output, key=self._key)
 
 
-def advice(at: str, job_id: str, output: Path | None) -> list[str]:
-    """Say what to do where a command ended `at` a point of its way."""
+def advice(at: str, job_id: str, output: Path | None, *, key: str = "") -> list[str]:
+    """Say what to do where a command ended `at` a point of its way. `key`: the Idempotency-Key of what it was to make."""
     to = f" -o {shlex.quote(str(output))}" if output else ""
     match at:
         case "checking":
             return ["Nothing was submitted, and nothing is charged."]
         case "submitting":
-            return ["Whether it was submitted is not known; to see it: reelgate list"]
+            return [
+                f"Whether it was submitted is not known; to see it: {command_again('list')}",
+                f"  The same command with --idempotency-key {shlex.quote(key)} goes on with it, and makes no second job.",
+            ]
         case "waiting":
             return [
                 f"{job_id} goes on without you.",
-                f"  to go on:   reelgate wait {job_id}{to}",
-                f"  to cancel:  reelgate cancel {job_id}",
+                f"  to go on:   {command_again(f'wait {job_id}{to}')}",
+                f"  to cancel:  {command_again(f'cancel {job_id}')}",
             ]
         case "downloading":
-            return [f"The film is kept by the service; to fetch it: reelgate download {job_id}{to}"]
+            return [f"The film is kept by the service; to fetch it: {command_again(f'download {job_id}{to}')}"]
     return []
 
 

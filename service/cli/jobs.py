@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from service.cli import printing
-from service.cli.options import DELIVERY_STATUSES, JOB_STATUSES, Access, idempotency_option, start_option, with_access
+from service.cli.options import (
+    DELIVERY_STATUSES,
+    JOB_STATUSES,
+    Access,
+    command_again,
+    idempotency_option,
+    start_option,
+    with_access,
+)
 
 if TYPE_CHECKING:
     from reelgate.client import Event, Reelgate
@@ -68,7 +76,8 @@ def events_command(job_id: str, *, follow: bool, after: str, api: str, key: str,
     seen = after
 
     def advice() -> list[str]:
-        return [f"to go on: reelgate events {job_id} --follow --after {seen}"] if follow and seen else []
+        words = command_again(f"events {job_id} --follow --after {seen}")
+        return [f"to go on: {words}"] if follow and seen else []
 
     patience_s = job_run.JOB_PATIENCE_S if follow else calling.CALL_PATIENCE_S
     with calling.calling(Access(api, key), advice=advice, patience_s=patience_s) as reelgate:
@@ -124,7 +133,7 @@ def replay_command(
             terminal.print_json(job)
         else:
             printing.echo(f"{job.id} is {job.status}")
-            printing.echo(f"to follow it: reelgate wait {job.id}", err=True)
+            printing.echo(f"to follow it: {command_again(f'wait {job.id}')}", err=True)
 
 
 @click.command("deliveries")

@@ -1,6 +1,7 @@
 """The options that callers' commands share, some of them with operators'."""
 
 import math
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,16 @@ class Access(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Access({self.api!r})"
+
+
+def command_again(words: str) -> str:
+    """Write a command that goes on with what this one has begun, with the access that was given on its line."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return f"reelgate {words}"
+    named = [name for name in ("api", "key") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    told = {"api": f" --api {shlex.quote(str(context.params.get('api')))}", "key": " --key -"}
+    return f"reelgate {words}{''.join(told[name] for name in named)}"
 
 
 class JobWish(NamedTuple):

@@ -104,8 +104,5 @@ def in_words(command: Callable[P, T]) -> Callable[P, T]:
         except OSError as error:
             _silence(sys.stdout)
             raise click.ClickException(printable(system_words(error))) from None
-        except KeyboardInterrupt:
-            echo("\nInterrupted.", err=True)
-            sys.exit(INTERRUPTED)
 
     return run

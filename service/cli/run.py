@@ -49,7 +49,7 @@ def run_command(
 @_WORDS
 @with_wish
 @click.option("--wait", is_flag=True, help="Follow the job and download its video.")
-@output_option("Where the video goes; implies --wait.")
+@output_option("Where the film goes; implies --wait. Its ending is the film's format.")
 @with_access
 def submit_command(
     words: tuple[str, ...],
@@ -66,8 +66,12 @@ def submit_command(
     as_json: bool,
 ) -> None:
     """Send files (or URLs) with a prompt, the last argument: reelgate submit clip.mp4 "trim the first 2 seconds" --wait."""
+    from service.cli import preflight  # noqa: PLC0415 - so that --help need not wait
+
+    film_format = preflight.format_of_output(output)
     wish = JobWish(profile, session_id, max_credits, metadata, idempotency_key)
-    _go(Access(api, key), words, wish, _options(wish, None), output, wait=wait or output is not None, as_json=as_json)
+    options = _options(wish, film_format)
+    _go(Access(api, key), words, wish, options, output, wait=wait or output is not None, as_json=as_json)
 
 
 @click.command("wait")
@@ -108,6 +112,7 @@ def download_command(job_id: str, *, output: Path | None, api: str, key: str, as
     access = Access(api, key)
     log = job_run.Log(output, quiet=as_json)
     with calling.calling(access, advice=log.advice, patience_s=job_run.JOB_PATIENCE_S) as reelgate:
+        log.at = "looking"
         job = reelgate.job(job_id)
         log.ended(job)
         job_run.JobRun(reelgate, log).download(job, output)

@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -42,6 +43,8 @@ _MARKS = (
 )
 #: so much of what a header held is told back
 _MOST_TOLD = 80
+#: and of a name or a value in a body, which may be all of it
+_MOST_NAMED = 200
 
 _LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 _PATH_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
@@ -141,16 +144,16 @@ def decode_json(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as wrong:
-        _check_syntax(raw)
-        raise invalid([field_error(str(wrong), kind)]) from None
+        given = _whole(raw)
+        raise invalid([field_error(str(wrong), kind, given)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as malformed:
         raise _malformed(malformed, raw) from None
 
 
-def _check_syntax(raw: bytes | msgspec.Raw) -> None:
+def _whole(raw: bytes | msgspec.Raw) -> Any:
     """Read to the end what was given up at its first wrong value: what is no JSON is not judged by its fields."""
     try:
-        msgspec.json.decode(raw)
+        return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as malformed:
         raise _malformed(malformed, raw) from None
 
@@ -173,19 +176,43 @@ def _syntax_words(words: str, raw: bytes) -> str:
     return f"{words}{where}."
 
 
-def field_error(words: str, kind: Any) -> FieldError:
-    """Turn msgspec's words of a `kind`, ``Expected `int` <= 1 - at `$.media[0].p` ``, into an error with a pointer."""
+def field_error(words: str, kind: Any, given: Any = None) -> FieldError:
+    """Turn msgspec's words of a `kind`, ``Expected `int` <= 1 - at `$.media[0].p` ``, into an error with a pointer.
+
+    `given`: the whole of what was read, where a name may have to be found in it.
+    """
     match = _LOCATION.match(words)
     what, path = (match["what"], match["path"] or "") if match else (words, "")
-    steps = tuple(a or b for a, b in _PATH_STEP.findall(path) if a or b)
-    pointer = "".join(f"/{escape_pointer(step)}" for step in steps)
+    steps = tuple(_steps(path, given))
+    pointer = "".join(f"/{escape_pointer(_short(step))}" for step in steps)
     code: ProblemCode = "invalid_value"
     if named := _FIELD_NAME.match(what):
-        pointer += f"/{escape_pointer(named[2])}"
+        pointer += f"/{escape_pointer(_short(named[2]))}"
         code = "unknown_field" if named[1] == "contains unknown" else "missing_field"
     known = known_values(kind, steps) if what.startswith("Invalid enum value") else ()
     told = f" Known: {', '.join(known)}." if known else ""
-    return FieldError(pointer=pointer, code=code, detail=f"{what.replace('`', chr(39))}.{told}")
+    return FieldError(pointer=pointer, code=code, detail=f"{_short(what).replace('`', chr(39))}.{told}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_NAMED else f"{text[:_MOST_NAMED]}…"
+
+
+def _steps(path: str, given: Any) -> Iterator[str]:
+    """Read msgspec's path. Of a map's entry it tells no name (``[...]``): all maps are of strings, so it is the first that is none."""
+    for name, place in _PATH_STEP.findall(path):
+        step = name or place
+        if not step and isinstance(given, dict):
+            step = next((entry for entry, value in given.items() if not isinstance(value, str)), "")
+        if step:
+            yield step
+        given = _inside(given, step)
+
+
+def _inside(given: Any, step: str) -> Any:
+    if isinstance(given, list) and step.isdecimal():
+        return given[int(step)] if int(step) < len(given) else None
+    return given.get(step) if isinstance(given, dict) else None
 
 
 def escape_pointer(step: str) -> str:

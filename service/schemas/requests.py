@@ -139,6 +139,15 @@ class ReplayRequest(Body, kw_only=True):
     )
 
 
+class BatchWebhook(Body, kw_only=True):
+    """Where a batch's one callback goes. What its jobs' callbacks are, and where they go, each job says by itself."""
+
+    #: A public https URL that answers 2xx within 15 s, as a job's.
+    url: Url
+    #: `batch.completed`, or nothing: it comes in any case, and no other event does.
+    events: Annotated[list[TenantEventType], Meta(max_length=8, examples=[["batch.completed"]])] = []
+
+
 class BatchRequest(Body, kw_only=True):
     """Many jobs at once. They count as so many submits, and those that are well are accepted in one step."""
 
@@ -149,7 +158,7 @@ class BatchRequest(Body, kw_only=True):
     #: on from the timeline of the one before.
     session: Annotated[Literal["separate", "shared"], Meta(examples=["separate"])] = "separate"
     #: Where the one `batch.completed` goes; absent: to the tenant's default.
-    webhook: JobWebhook | None = None
+    webhook: BatchWebhook | None = None
 
 
 class RawBatchRequest(Body, kw_only=True):
@@ -157,7 +166,7 @@ class RawBatchRequest(Body, kw_only=True):
 
     jobs: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=BATCH_JOBS)]
     session: Literal["separate", "shared"] = "separate"
-    webhook: JobWebhook | None = None
+    webhook: BatchWebhook | None = None
 
 
 class WebhookSettings(Body, kw_only=True):

@@ -62,17 +62,19 @@ async def test_an_edit_behind_a_question_alone_lacks_its_media(api: Api) -> None
     await submit(api, question, ASK, edit, session="shared")
 
 
-async def test_the_last_end_sends_one_callback_with_all_ends(api: Api) -> None:
-    batch = await submit(api, ASK, ASK, ASK, webhook=HOOK)
+@pytest.mark.parametrize("events", [[], ["batch.completed"], ["job.failed"]])
+async def test_the_last_end_sends_one_callback_with_all_ends_whatever_it_was_asked_to_tell(
+    api: Api, events: list[str]
+) -> None:
+    batch = await submit(api, ASK, ASK, ASK, webhook=HOOK | {"events": events})
     one, two, three = [j["id"] for j in batch["jobs"]]
     await succeed(api.context, one)
     await fail(api.context, two)
     before = [e["type"] for e in (await api.http.get("/v1/events")).json()["data"]]
     assert "batch.completed" not in before
     await api.http.post(f"/v1/jobs/{three}/cancel")
-    events = [e for e in (await api.http.get("/v1/events")).json()["data"] if e["type"] == "batch.completed"]
-    assert len(events) == 1
-    batch_told = events[0]["data"]["batch"]
+    [event] = [e for e in (await api.http.get("/v1/events")).json()["data"] if e["type"] == "batch.completed"]
+    batch_told = event["data"]["batch"]
     assert batch_told["jobs"] == [
         {"id": one, "status": "succeeded", "output": f"{api.url}/v1/jobs/{one}/output"},
         {"id": two, "status": "failed", "output": None},
@@ -81,7 +83,7 @@ async def test_the_last_end_sends_one_callback_with_all_ends(api: Api) -> None:
     assert batch_told["counts"] == {"succeeded": 1, "failed": 1, "canceled": 1, "expired": 0}
     pending = (await api.http.get("/v1/deliveries", params={"status": "pending"})).json()["data"]
     assert [(d["url"], d["event_id"], d["batch_id"]) for d in pending if d["type"] == "batch.completed"] == [
-        (HOOK["url"], events[0]["id"], batch["id"])
+        (HOOK["url"], event["id"], batch["id"])
     ]
     read = (await api.http.get(f"/v1/batches/{batch['id']}")).json()
     assert (read["status"], read["finished_at"]) == ("completed", batch_told["finished_at"])

@@ -94,7 +94,7 @@ async def test_a_cursor_that_was_bent_begins_no_list_anew(api: Api, path: str, t
     for bent in ("x", "zzz", own[:-1], f"{own}x", own.replace("job_", "key_"), "%00", own.upper()):
         refused = problem(await api.http.get(f"/v1/{path}?after={bent}"), 422)
         assert [error["pointer"] for error in refused["errors"]] == ["/after"]
-        assert refused["detail"] == f"This is no {thing}'s id: take the `next_cursor` of the page before."
+        assert refused["detail"] == f"/after: This is no {thing}'s id: take the `next_cursor` of the page before."
     assert (await api.http.get(f"/v1/{path}?after=")).status_code == 200, "as good as none"
 
 
@@ -115,7 +115,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (ASK | {"media": []}, "/media", "media_needed"),
     (ASK | {"webhook": {"url": "https://10.0.0.1/hook"}}, "/webhook/url", "address_not_allowed"),
     (ASK | {"webhook": {"url": "https://a.example/", "events": ["x"]}}, "/webhook/events/0", "invalid_value"),
-    (ASK | {"metadata": {"a": 1}}, "/metadata", "invalid_value"),
+    (ASK | {"metadata": {"a": "b", "order/item": 1}}, "/metadata/order~1item", "invalid_value"),
     (ASK | {"metadata": {"a": "x" * 4096}}, "/metadata", "too_large"),
     (ASK | {"priority": 101}, "/priority", "invalid_value"),
     (ASK | {"output": {"resolution": "8k"}}, "/output/resolution", "invalid_value"),
@@ -129,6 +129,7 @@ async def test_a_wrong_value_is_pointed_at(api: Api, ask: dict[str, Any], pointe
     for path in ("/v1/jobs", "/v1/jobs:validate"):
         document = problem(await api.http.post(path, json=ask), 404 if code == "not_found" else 422)
         assert [(e["pointer"], e["code"]) for e in document["errors"]] == [(pointer, code)]
+        assert code == "not_found" or document["detail"].startswith(f"{pointer}: ")
     assert (await api.http.get("/v1/jobs")).json()["data"] == []
 
 

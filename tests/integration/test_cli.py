@@ -42,8 +42,10 @@ def folder(tmp_path: Path) -> Path:
     return here
 
 
-async def started(api: Api, folder: Path, *words: str, url: str | None = None) -> asyncio.subprocess.Process:
-    env = os.environ | {"REELGATE_API": url or api.url, "REELGATE_API_KEY": api.key}
+async def started(
+    api: Api, folder: Path, *words: str, url: str | None = None, **environment: str
+) -> asyncio.subprocess.Process:
+    env = os.environ | {"REELGATE_API": url or api.url, "REELGATE_API_KEY": api.key} | environment
     return await asyncio.create_subprocess_exec(
         REELGATE,
         *words,
@@ -189,6 +191,60 @@ async def test_ctrl_c_says_how_to_go_on_and_how_to_cancel(api: Api, folder: Path
     await succeed(api.context, job_id)
     assert (await ended(waiting))[0] == 0
     assert (folder / "out.mp4").read_bytes() == VIDEO
+
+
+async def test_a_command_that_is_run_again_under_its_key_finds_its_job_in_a_session_that_is_closed_now(
+    api: Api, folder: Path
+) -> None:
+    session_id = (await api.http.post("/v1/sessions")).json()["id"]
+    words = ("submit", "clip.mp4", TRIM, "--session", session_id, "--idempotency-key", "order-7")
+    first = await told(api, folder, *words)
+    assert (await api.http.delete(f"/v1/sessions/{session_id}")).status_code == 204
+    assert (await told(api, folder, *words))["id"] == first["id"]
+    code, _, err = await ran(api, folder, *words[:-2])
+    assert (code, err) == (1, "Error: 404: There is no such session.\nNothing was submitted, and nothing is charged.\n")
+
+
+@pytest.mark.parametrize(
+    ("loading", "words", "says"),
+    [
+        ("click", ("list",), ""),
+        ("httpx", ("list",), "\nInterrupted.\n"),
+        ("httpx", ("submit", "clip.mp4", TRIM, "--idempotency-key", "order-7"), "\nInterrupted.\n"),
+    ],
+)
+async def test_ctrl_c_while_a_command_is_still_being_loaded_ends_it_as_ever(
+    api: Api, folder: Path, loading: str, words: tuple[str, ...], says: str
+) -> None:
+    (folder / f"{loading}.py").write_text("import signal\nprint('loading', flush=True)\nsignal.pause()\n")
+    child = await started(api, folder, *words, PYTHONPATH=str(folder))
+    assert child.stdout is not None
+    assert await child.stdout.readline() == b"loading\n"
+    child.send_signal(signal.SIGINT)
+    assert await ended(child) == (130, "", says)
+
+
+async def test_advice_goes_to_the_address_that_was_given(api: Api, folder: Path) -> None:
+    child = await started(api, folder, "run", CLIP["url"], TRIM, "--api", api.url, url="http://127.0.0.1:9")
+    assert child.stdout is not None
+    job_id = (await child.stdout.readline()).decode().split()[0]
+    child.send_signal(signal.SIGINT)
+    _, _, err = await ended(child)
+    assert f"reelgate wait {job_id} --api {api.url}\n" in err
+    assert f"reelgate cancel {job_id} --api {api.url}\n" in err
+
+
+async def test_a_submit_that_saves_a_film_has_it_in_the_format_that_its_name_says(api: Api, folder: Path) -> None:
+    child = await started(api, folder, "submit", CLIP["url"], TRIM, "-o", "out.webm")
+    job_id = await the_job(api)
+    assert (await api.http.get(f"/v1/jobs/{job_id}")).json()["input"]["output"]["format"] == "webm"
+    await succeed(api.context, job_id)
+    assert (await ended(child))[0] == 0
+    assert await ran(api, folder, "submit", CLIP["url"], TRIM, "-o", "out.avi") == (
+        1,
+        "",
+        "Error: out.avi: films come as mp4, mov, webm\n",
+    )
 
 
 async def test_a_film_that_cannot_be_saved_is_not_lost(api: Api, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,11 @@ def test_a_submit_whose_answer_was_lost_is_never_said_to_have_done_nothing(api: 
     assert "nothing is charged" not in done.stderr
     posts = [headers["idempotency-key"] for method, path, headers, _ in api.asked if path == "/v1/jobs"]
     assert (len(posts), len(set(posts))) == (2, 1)
+    api.replies["/v1/jobs"] = [gives(202, job("queued"))]
+    [key] = re.findall("--idempotency-key (\\S+)", done.stderr)
+    assert ran(api, folder, "submit", "clip.mp4", "trim it", "--idempotency-key", key).returncode == 0
+    made = [headers["idempotency-key"] for method, _, headers, _ in api.asked if method == "POST"]
+    assert made == [made[0], posts[0], posts[0], made[0], posts[0]], "the file and the job are the same again"
 
 
 def test_a_replay_whose_answer_was_lost_is_never_said_to_have_done_nothing(api: ScriptedApi, folder: Path) -> None:

@@ -58,6 +58,28 @@ def test_a_stream_that_closes_is_opened_again_when_it_asked_for_it():
     assert [request.headers["last-event-id"] for request in played.requests] == ["evt_0", "evt_1"]
 
 
+def test_streams_that_end_at_once_are_not_opened_for_ever():
+    clock, played = Time(), Played()
+    steps = verbs.events(circumstances(within_s=60, clock=clock), "job_1", after="")
+    with pytest.raises(NoAnswer, match="end at once"):
+        play(steps, [OPEN, b"retry: 3000\n\n", b""] * 99, clock=clock, played=played)
+    assert sum(played.pauses_s) == pytest.approx(60, abs=15)
+
+
+def test_streams_that_end_after_a_sign_of_life_are_opened_anew_as_long_as_the_job_takes():
+    clock = Time()
+
+    def outcomes():
+        for _ in range(99):
+            yield from (OPEN, b"retry: 3000\n\n")
+            clock.now_s += 15
+            yield from (b": still here\n\n", b"")
+        yield from (OPEN, END)
+
+    steps = verbs.events(circumstances(within_s=60, clock=clock), "job_1", after="")
+    assert ids(play(steps, outcomes(), clock=clock)) == ["evt_9"]
+
+
 def test_who_comes_back_after_the_end_is_through():
     played = play(verbs.events(circumstances(), "job_1", after="evt_9"), [answer(204, b"")])
     assert played.emitted == []

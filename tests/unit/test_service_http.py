@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from service.http.body import decode_json, field_error
 from service.http.headers import join_field_lines, matches_etag, parse_traceparent, parse_wait_s
 from service.http.ranges import ByteRange, RangeNotSatisfiable, parse_range
-from service.problems import ApiError
+from service.problems import ApiError, problem_document
 from service.schemas.requests import BatchRequest, JobRequest
 
 
@@ -25,6 +25,22 @@ from service.schemas.requests import BatchRequest, JobRequest
 def test_what_is_wrong_gets_a_json_pointer(words: str, pointer: str, code: str) -> None:
     error = field_error(words, JobRequest)
     assert (error.pointer, error.code) == (pointer, code)
+
+
+def test_of_many_names_the_one_with_the_wrong_value_is_pointed_at() -> None:
+    jobs = [{"prompt": "x"}, {"prompt": "x", "metadata": {"": "", "order": "7", "lines": ["a"], "more": 8}}]
+    refused = refusal_of(msgspec.json.encode({"jobs": jobs}), BatchRequest)
+    assert refused is not None
+    assert [error.pointer for error in refused.errors] == ["/jobs/1/metadata/lines"]
+
+
+@pytest.mark.parametrize(
+    "ask", [{"x" * 1_000_000: 1}, {"output": {"format": "x" * 1_000_000}}, {"metadata": {"x" * 1_000_000: 1}}]
+)
+def test_a_refusal_is_short_however_long_what_is_refused(ask: dict[str, object]) -> None:
+    refused = refusal_of(msgspec.json.encode({"prompt": "x"} | ask), JobRequest)
+    assert refused is not None
+    assert len(msgspec.json.encode(problem_document(refused, "/v1/jobs"))) < 2_000
 
 
 def refusal_of(raw: bytes, kind: type) -> ApiError | None:

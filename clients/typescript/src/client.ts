@@ -62,14 +62,14 @@ export class Reelgate {
   async run(request: t.JobRequest, options: RunOptions = {}): Promise<t.Job> {
     if (options.withinMs !== undefined) checkedMs(options.withinMs, "withinMs");
     try {
-      return await this.filmed(request, options);
+      return await this.filmed(request, { ...options, idempotencyKey: options.idempotencyKey ?? crypto.randomUUID() });
     } catch (error) {
       await letGo(options.to, error); // a file would stay open
       throw error;
     }
   }
 
-  private async filmed(request: t.JobRequest, options: RunOptions): Promise<t.Job> {
+  private async filmed(request: t.JobRequest, options: RunOptions & { idempotencyKey: string }): Promise<t.Job> {
     const media = [...(request.media ?? [])];
     for (const upload of await this.sent(options)) media.push({ upload_id: upload.id });
     const submitted = await this.submit(media.length ? { ...request, media } : request, options);
@@ -83,11 +83,14 @@ export class Reelgate {
     return job;
   }
 
-  /** Upload what is a file. Where that fails, no job was made. */
-  private async sent({ files = [], idempotencyKey: key, signal }: RunOptions): Promise<t.Upload[]> {
+  /**
+   * Upload what is a file, under keys of the job's own: who repeats the job under the key that an error names has the same
+   * uploads, and so the same body. Where it fails, no job was made.
+   */
+  private async sent({ files = [], idempotencyKey: key, signal }: RunOptions & { idempotencyKey: string }): Promise<t.Upload[]> {
     const sent: t.Upload[] = [];
     for (const [at, file] of files.entries()) {
-      const named = key === undefined ? undefined : await uploadKey(checkedIdempotencyKey(key), at, file);
+      const named = await uploadKey(checkedIdempotencyKey(key), at, file);
       const upload = this.upload(file, { signal, idempotencyKey: named }).catch((error: unknown) => {
         throw error instanceof ReelgateError ? Object.assign(error, { maybeDone: false, idempotencyKey: key }) : error;
       });

@@ -227,3 +227,14 @@ test("the same files under a key of the caller's are the same uploads", async (t
   assert.notEqual(seen[2][1], seen[0][1]);
   assert.notEqual(seen[0][0], seen[0][1]);
 });
+
+test("a run whose answer was lost has the same body again under the key that its error names", async (t) => {
+  const kept = json(201, { id: "upl_a", size_bytes: 1 });
+  const options = { files: [new Uint8Array(1)], timeoutMs: 5000 };
+  const first = await scripted(t, kept, problem(504, "", { "Retry-After": "9" }));
+  const lost = await caught(client(first).run({ prompt: "a" }, options));
+  const second = await scripted(t, kept, problem(422, "invalid_value"));
+  await caught(client(second).run({ prompt: "a" }, { ...options, idempotencyKey: lost.idempotencyKey }));
+  const sent = (server) => server.asked.map((request) => [request.headers["idempotency-key"], request.body.toString()]);
+  assert.deepEqual([lost.maybeDone, sent(second)], [true, sent(first)]);
+});

@@ -122,7 +122,7 @@ def key_of(request: Request) -> str | None:
 
 
 def upload_key(key: str, path: Path) -> str:
-    """Make the key of a file's upload for a job that has one: the same file for the same job is the same upload.
+    """Make the key of a file's upload of that of its job: the same file for the same job is the same upload.
 
     So a job that is submitted again under its key, by a process that knows no more than that, has the same body again.
     Raises OSError.

@@ -19,6 +19,8 @@ _LATE_S = 5.0
 _OVER = 204
 #: when to come back after a stream's end where it does not say
 COME_BACK_S = 3.0
+#: what comes so long after a stream was opened is a sign of life; before, it may be one that ends every time
+_STEADY_S = 1.0
 #: the API's events have some ten thousand
 MOST_EVENT_BYTES = 16 << 20
 #: what a stream may ask for instead
@@ -51,6 +53,9 @@ class EventReader:
         self._looks = looks
         self._patience = Patience(here)
         self._pause_s = 0.0
+        self._opened_s = 0.0
+        #: whether the stream that is open, or was, has shown a sign of life
+        self._lives = False
 
     def read(self) -> Steps[list[Event]]:
         """Give what comes next, often nothing. Raises ReelgateError where it has been failing for too long."""
@@ -85,7 +90,7 @@ class EventReader:
             self.over = True
         else:
             require_event_stream(answer)
-            self.is_open = True
+            self.is_open, self._lives, self._opened_s = True, False, self._clock()
 
     def _read(self) -> Steps[list[Event]]:
         chunk = yield Read()
@@ -95,8 +100,10 @@ class EventReader:
         if not chunk:
             yield from self._end()
             return []
-        self._patience.restore()
         events = [event for frame in self._decoder.feed(chunk) if (event := event_of_frame(frame))]
+        if events or self._clock() - self._opened_s >= _STEADY_S:
+            self._lives = True
+            self._patience.restore()
         if self._decoder.held_bytes > MOST_EVENT_BYTES:
             yield from self._break(Failure("an event without an end", permanent=True))
         self.over = any(event.job and event.job.ended for event in events)
@@ -115,8 +122,13 @@ class EventReader:
         return calls.event_stream(self._job_id, last_id=self._decoder.last_id, silence_s=self._silence_s)
 
     def _end(self) -> Steps[None]:
-        """Come back when the stream asked for it: its process ends, or the job has by now."""
+        """Come back when the stream asked for it: its process ends, or the job has by now.
+
+        Streams that say nothing, one after another, are a proxy's that lets none through: who reads the job hears of its end.
+        """
         yield from self._close()
+        if not self._lives and not self._looks:
+            self._fail(Failure("its streams of events end at once"))
         asked_s = COME_BACK_S if self._decoder.retry_s is None else self._decoder.retry_s
         self._pause_s = min(max(asked_s, _SOONEST_S), _LATEST_S)
 

@@ -68,8 +68,9 @@ def upload(
 
 def submit(here: Circumstances, ask: JobAsk, *, key: str | None, progress: ByteProgress | None) -> Steps[Job]:
     """Upload what is a file, then submit."""
+    key = here.key(key)
     [ready] = yield from uploaded(here, [ask], progress, key=key)
-    return (yield from exchange(here, calls.submit(ready, key=here.key(key))))
+    return (yield from exchange(here, calls.submit(ready, key=key)))
 
 
 def submit_batch(
@@ -81,25 +82,25 @@ def submit_batch(
     key: str | None,
 ) -> Steps[Batch]:
     """Upload what is a file, then submit all together."""
+    key = here.key(key)
     ready = yield from uploaded(here, asks, None, key=key)
-    return (yield from exchange(here, calls.submit_batch(ready, session, webhook, key=here.key(key))))
+    return (yield from exchange(here, calls.submit_batch(ready, session, webhook, key=key)))
 
 
 def uploaded(
-    here: Circumstances, asks: Sequence[JobAsk], progress: ByteProgress | None, *, key: str | None
+    here: Circumstances, asks: Sequence[JobAsk], progress: ByteProgress | None, *, key: str
 ) -> Steps[list[JobAsk]]:
     """Upload what is a file, each once; all of them must be there before the first one is sent. Raises OSError.
 
-    `key`: that of what is made of them. Where an upload fails, that was surely not made.
+    `key`: that of what is made of them, also where nobody has given one: whoever repeats a call whose answer was lost, under
+    the key that the error names, has the same uploads, and so the same body. Where an upload fails, nothing was made of it.
     """
-    if key is not None:
-        calls.checked_key(key)
     files = {path for ask in asks for each in ask.media if (path := calls.file_of(each))}
     for path in files:
         yield Work(partial(calls.file_body, path, None))
     uploads: dict[Path, Upload] = {}
     for path in sorted(files):
-        named = None if key is None else (yield Work(partial(calls.upload_key, key, path)))
+        named = yield Work(partial(calls.upload_key, key, path))
         try:
             uploads[path] = yield from upload(here, path, None, key=named, progress=progress)
         except ReelgateError as error:
