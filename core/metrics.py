@@ -211,6 +211,11 @@ REFUSALS = _counter(
     "refusals_total", "Requests that were answered with a problem document, by its code.", "reason", by=Shows.API
 )
 
+# The storage, which both call.
+STORAGE_FAILURES = _counter(
+    "storage_failures_total", "Calls of the storage that it did not answer, refused, or had no room for."
+)
+
 # The process, and its way to Redis.
 BUILD_INFO = _gauge("build_info", "1, with the version that runs here.", "version", "python", "process")
 EVENT_LOOP_LAG_SECONDS = _histogram(
