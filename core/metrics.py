@@ -188,6 +188,12 @@ CALLBACKS_LATE = _counter(
     "type",
     by=Shows.WORKER,
 )
+CALLBACKS_LATE_BY_GROUP = _counter(
+    "callbacks_late_by_group_total",
+    "The late ones but for progress, by the group of their tenant, of which there are 16: one tenant's are in one of them.",
+    "group",
+    by=Shows.WORKER,
+)
 CALLBACKS_PENDING = _gauge(
     "callbacks_pending", "Deliveries that are still to arrive, those between two attempts included.", by=Shows.WORKER
 )
@@ -209,6 +215,11 @@ HTTP_REQUEST_SECONDS = _histogram(
 )
 REFUSALS = _counter(
     "refusals_total", "Requests that were answered with a problem document, by its code.", "reason", by=Shows.API
+)
+
+# The storage, which both call.
+STORAGE_FAILURES = _counter(
+    "storage_failures_total", "Calls of the storage that it did not answer, refused, or had no room for."
 )
 
 # The process, and its way to Redis.

@@ -12,16 +12,22 @@ from typing import NamedTuple
 FOLDER = "REELGATE_SECRETS_DIR"
 #: as much as Kubernetes puts into a whole secret
 _LARGEST_BYTES = 1 << 20
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 class SecretFiles(NamedTuple):
     """What a folder holds. None of it shows a value in `faults`, which are sentences that begin with a name."""
 
-    #: by variable, in capitals; blanks and line breaks around a value are no part of it
+    #: by variable, in capitals, without what is no part of a value
     values: dict[str, str]
     #: files that are no settings
     unknown: list[str]
     faults: list[str]
+
+
+def value_alone(text: str) -> str:
+    """Take off what editors and shells leave around a value: a byte order mark before it, blanks and line breaks."""
+    return text.removeprefix(_BYTE_ORDER_MARK).strip()
 
 
 def read_secret_files(folder: str, is_setting: Callable[[str], bool]) -> SecretFiles:
@@ -49,7 +55,7 @@ def _listed(folder: str, faults: list[str]) -> list[Path]:
 
 def _read(path: Path, name: str, found: SecretFiles) -> None:
     try:
-        found.values[name] = _text_of(path).strip()
+        found.values[name] = value_alone(_text_of(path))
     except OSError as wrong:
         found.faults.append(f"{name}: its file in {FOLDER} cannot be read ({wrong.strerror})")
     except ValueError as wrong:

@@ -1,7 +1,8 @@
 """Settings: the one module that reads the environment. Everybody else is handed a `Settings`.
 
-A variable wins over a file of its name in REELGATE_SECRETS_DIR. Blanks around a value are no part of it. A bad value, and a name that begins like ours and is
-none, stop the process at start with the variable's name, never with its value.
+A variable wins over a file of its name in REELGATE_SECRETS_DIR. Blanks around a value are no part of it, nor is a byte
+order mark. A bad value, and a name that begins like ours and is none, stop the process at start with the variable's name,
+never with its value.
 """
 
 import ipaddress
@@ -20,7 +21,7 @@ from core.ids import CELL_NAME
 from core.logs import LogFormat
 from core.profiles import PROFILES
 from core.redis_url import check_redis_url
-from core.secret_files import FOLDER, SecretFiles, read_secret_files
+from core.secret_files import FOLDER, SecretFiles, read_secret_files, value_alone
 from core.split_url import split_url
 
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -148,12 +149,6 @@ class Settings(BaseSettings):
     #: a callback attempt's whole time
     callback_timeout_s: float = Field(15.0, gt=0, le=60)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _without_blanks_around(cls, value: object) -> object:
-        """A blank that was pasted along, or a Secret's line break, is nobody's wish: `` s3://…`` would be a folder."""
-        return value.strip() if isinstance(value, str) else value
-
     @field_validator("nemo_tokens", "secret_keys", mode="before")
     @classmethod
     def _split_secrets(cls, value: object) -> object:
@@ -163,6 +158,15 @@ class Settings(BaseSettings):
     @classmethod
     def _split_networks(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_blanks_around(cls, value: object) -> object:
+        """A blank that was pasted along, or a Secret's line break, is nobody's wish: `` s3://…`` would be a folder.
+
+        It stands behind those that split, and so it runs before them.
+        """
+        return value_alone(value) if isinstance(value, str) else value
 
     @field_validator("nemo_api_url", "nemo_web_url", "public_url")
     @classmethod
@@ -278,7 +282,7 @@ def _nearest_bare(name: str, *, cutoff: float) -> str | None:
 def _secret_files() -> SecretFiles:
     """Read the folder that the environment names."""
     folder = next((value for name, value in os.environ.items() if name.upper() == FOLDER), "")
-    return read_secret_files(folder.strip(), _may_be_a_file)
+    return read_secret_files(value_alone(folder), _may_be_a_file)
 
 
 def _may_be_a_file(name: str) -> bool:
@@ -324,7 +328,7 @@ def load_settings(*, report: Callable[[str], object] = _to_stderr) -> Settings:
 
 def _for_the_storage(values: Mapping[str, str]) -> dict[str, str]:
     """Choose what the storage reads by itself, which would sign with a line break at the end of a key, and be refused."""
-    return {name: value.strip() for name, value in values.items() if name.startswith(_STORAGE_PREFIX)}
+    return {name: value_alone(value) for name, value in values.items() if name.startswith(_STORAGE_PREFIX)}
 
 
 @contextmanager

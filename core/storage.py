@@ -15,6 +15,7 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
 from obstore.store import LocalStore, S3Store
 
 from core.errors import StartRefused
+from core.metrics import STORAGE_FAILURES
 from core.settings import in_environment
 
 #: read and written in pieces of this size
@@ -117,12 +118,12 @@ class Storage:
             await self._require_folder()
             raise FileMissing(path) from None
         except (BaseError, OSError) as error:
-            raise StorageDown(type(error).__name__) from None
+            raise _down(type(error).__name__) from None
 
     async def _require_folder(self) -> None:
         """Raise StorageDown where the whole folder is gone: what is missing with it may come back with it."""
         if self._folder and not await asyncio.to_thread(self._folder.is_dir):
-            raise StorageDown("its folder is gone") from None
+            raise _down("its folder is gone") from None
 
     async def write(self, path: str, chunks: AsyncIterable[bytes]) -> int:
         """Write a file as its chunks come, and return its size. If they stop with an error nothing is left of it.
@@ -170,7 +171,7 @@ class Storage:
                     self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY
                 )
         except FileMissing:
-            raise StorageDown("there is no place to write to") from None
+            raise _down("there is no place to write to") from None
 
     async def _break_off(self, handed_on: "_HandedOn", writing: asyncio.Task[None]) -> None:
         """Have the parts of a file given up, as far as the storage answers; what stopped it is told in any case."""
@@ -260,6 +261,11 @@ class Storage:
             if not _says_denied(refusal):
                 raise
             return []
+
+
+def _down(why: str) -> StorageDown:
+    STORAGE_FAILURES.inc()
+    return StorageDown(why)
 
 
 def _says_denied(refusal: BaseError) -> bool:

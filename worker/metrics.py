@@ -15,6 +15,7 @@ from core.metrics import (
     CALLBACK_DELAY_SECONDS,
     CALLBACKS,
     CALLBACKS_LATE,
+    CALLBACKS_LATE_BY_GROUP,
     CREDITS,
     JOB_SECONDS,
     JOBS,
@@ -45,6 +46,7 @@ from worker.backend.events import KINDS
 from worker.backend.faults import USUAL_LABELS
 from worker.backend.requests import CALLS
 from worker.backend.surprises import Surprise
+from worker.callbacks.deliver import TENANT_GROUPS
 from worker.callbacks.retry_policy import OUTCOMES
 from worker.context import WorkerContext
 
@@ -118,6 +120,8 @@ def _preset_callbacks() -> None:
     for type_ in TENANT_EVENTS:
         CALLBACKS_LATE.labels(type_)
         CALLBACK_DELAY_SECONDS.labels(type_)
+    for group in range(TENANT_GROUPS):
+        CALLBACKS_LATE_BY_GROUP.labels(str(group))
 
 
 def _show_itself(context: WorkerContext) -> None:

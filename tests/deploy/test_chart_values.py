@@ -86,6 +86,7 @@ def test_a_value_that_means_nothing_is_refused_by_its_name(values):
         (("real", "worker.autoscaling.minReplicas=31"), "worker.autoscaling: minReplicas is above maxReplicas"),
         (("real", "api.autoscaling.maxReplicas=1"), "api.autoscaling: minReplicas is above maxReplicas"),
         (("real", "api.resources.requests=null"), "api.resources.requests.cpu: the API is scaled by its share"),
+        (("real", "api.resources=null"), "api.resources.requests.cpu: the API is scaled by its share"),
         (("small", 'extraEnv=[{"name": "REELGATE_DRAIN_S", "value": "1"}]'), "extraEnv: REELGATE_DRAIN_S is set by"),
         (
             ("small", 'extraEnv=[{"name": "AWS_REGION", "value": "a"}, {"name": "AWS_REGION", "value": "b"}]'),
@@ -107,6 +108,36 @@ def test_settings_of_which_none_is_left_are_none():
     assert render("small", "settings=null") == render("small")
 
 
+#: without these a template says something, or nothing
+MAY_BE_TAKEN_AWAY = {
+    *("api.resources", "api.secretName", "worker.resources", "worker.secretName"),
+    *("networkPolicy.callers", "networkPolicy.dns", "networkPolicy.dnsPorts", "networkPolicy.monitoring"),
+    *("assignedUser", "listenOn", "monitoring.dashboard.labels.grafana_dashboard"),
+}
+
+
+@pytest.mark.parametrize("value", ["image", "api.drain", "worker.slots", "networkPolicy.redis.ports"])
+def test_a_value_that_is_taken_away_is_asked_for_by_its_name(value):
+    """A line of a file of values with nothing behind it is null to helm, which takes the default away."""
+    assert f"missing property '{value.rpartition('.')[2]}'" in refusal("real", f"{value}=null")
+
+
+def test_whatever_templates_cannot_do_without_is_required():
+    described = dict(leaves(SCHEMA, VALUES)) | {"": SCHEMA}
+    for path, schema in described.items():
+        above, _, name = path.rpartition(".")
+        is_needed = "properties" in schema or default_of(path)
+        if path and is_needed and ".resources." not in path and path not in MAY_BE_TAKEN_AWAY:
+            assert name in described[above].get("required", []), path
+
+
+def default_of(path: str):
+    stands = VALUES
+    for part in path.split(".") if path else []:
+        stands = stands[part]
+    return stands
+
+
 @pytest.mark.parametrize("release", ["films.eu", "1films"])
 def test_a_release_after_which_no_service_can_be_named_is_refused(release):
     assert "the release's name" in refusal("small", release=release)
@@ -125,13 +156,10 @@ def leaves(schema: dict, values: dict, path: str = ""):
 
 def test_the_schema_knows_every_value_and_no_other():
     described = dict(leaves(SCHEMA, VALUES))
-    for name, schema in [("values", SCHEMA), *described.items()]:
+    for name, schema in [("", SCHEMA), *described.items()]:
         if "properties" in schema and name not in ("api.resources", "worker.resources"):
             assert schema["additionalProperties"] is False, name
-            stands = VALUES
-            for part in name.split(".") if name != "values" else []:
-                stands = stands[part]
-            assert stands.keys() == schema["properties"].keys() - {"global"}, name
+            assert default_of(name).keys() == schema["properties"].keys() - {"global"}, name
 
 
 def test_the_settings_that_may_be_given_are_all_but_secrets_and_what_the_chart_sets_itself():

@@ -33,7 +33,7 @@ from tests.receiver_fixture import Receiver, running_receiver
 from tests.redis_fixture import patient
 from tests.store_fixture import Core, core, settings_for
 from tests.until import PATIENCE_S
-from worker.callbacks.deliver import run_delivery
+from worker.callbacks.deliver import group_of, run_delivery
 from worker.callbacks.retry_policy import STEPS_S, WORN_OUT, WORN_OUT_S
 from worker.context import WorkerContext, build_context
 from worker.metrics import preset_metrics
@@ -690,12 +690,18 @@ async def test_how_long_a_receiver_waited_is_counted_from_the_event_to_its_2xx(c
 async def test_a_callback_is_late_once_it_is_certain_and_once_only(core, context, receiver):
     await set_default(core, receiver, "/status/500")
     [delivery] = await told(core, None)
-    counted, late = Counted(), []
+    counted, late, before = Counted(), [], late_of(delivery.tenant)
     for _ in range(6):
         pending = await after_attempt(context, delivery)
         late.append(counted.since[2])
         core.clock.turn(by_s=(pending.next_at_ms - core.clock.now_ms()) / 1000)
     assert late == [0, 0, 1, 1, 1, 1], "the fourth attempt, half an hour after the third, is beyond ten minutes"
+    assert late_of(pending.tenant) == before + 1
+
+
+def late_of(tenant: str) -> float:
+    labels = {"group": group_of(tenant)}
+    return REGISTRY.get_sample_value("reelgate_callbacks_late_by_group_total", labels) or 0.0
 
 
 async def test_one_that_is_asked_for_again_days_later_waits_from_then_on(core, context, receiver):

@@ -250,6 +250,32 @@ async def test_a_second_ctrl_c_leaves_no_move_half_done_and_loses_nothing(watche
     assert await lost(core, load.accepted) == [], told
 
 
+async def test_an_old_primary_that_dies_while_another_is_promoted_is_told_of_as_a_move(
+    watched: Watched, core: Core
+) -> None:
+    """The Sentinels hear of the promoted one's role a moment after it has it: until then the command waits."""
+    before = watched.primary()
+    command = asyncio.create_task(failover(watched))
+
+    async def one_is_promoted() -> bool:
+        return command.done() or await asyncio.to_thread(has_two_primaries, watched)
+
+    await until(one_is_promoted, within_s=PATIENCE_S)
+    watched.servers[before].kill()
+    status, told = await command
+    assert (status, "was promoted, and writes go on there" in told) == (1, True), told
+    assert str(watched.primary()) in told
+    assert watched.primary() != before
+
+
+def has_two_primaries(watched: Watched) -> bool:
+    roles = []
+    for port in watched.servers:
+        with watched.server(port) as client:
+            roles.append(client.role()[0])
+    return roles.count(b"master") > 1
+
+
 class Care(NamedTuple):
     """What an operator has set: REELGATE_WAIT_REPLICAS, and Redis's min-replicas-to-write."""
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from core.errors import Code
-from core.metrics import REGISTRY
+from core.metrics import REDIS_MEMORY_USED_BYTES, REGISTRY
 from core.model import transitions
 from core.store.leases import LeaseLost
 from core.store.redis.client import Store, connect
@@ -122,6 +122,25 @@ async def test_the_memory_of_redis_is_shown_beside_its_limit(core: Core) -> None
         assert value("redis_memory_limit_bytes") == 2**40
     finally:
         await core.redis.config_set("maxmemory", 0)
+
+
+async def test_what_a_redis_says_in_the_place_of_a_number_ends_no_watch() -> None:
+    """As what a host puts before its own: whoever watches would have died, and the metrics stood still for good."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told = b"used_memory:unknown\r\nmem_not_counted_for_evict:\r\nmaxmemory:none\r\n"
+        while asked := await reader.read(65_536):
+            commands = asked.count(b"*")
+            writer.write(b"$%d\r\n%b\r\n" % (len(told), told) if b"memory" in asked else b"+OK\r\n" * commands)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        odd = Store(connect(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", answer_s=2))
+        REDIS_MEMORY_USED_BYTES.set(1)
+        await look_at_memory(odd)
+        await odd.close()
+    assert math.isnan(value("redis_memory_used_bytes"))
+    assert math.isnan(value("redis_memory_limit_bytes"))
 
 
 async def test_a_redis_that_does_not_tell_is_neither(core: Core) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from core.metrics import REGISTRY
 from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage, StorageDown
 from tests.s3_fixture import BUCKET, Stalled, Unread, access_to, s3
 from tests.until import PATIENCE_S, until
@@ -61,10 +62,12 @@ async def test_a_file_whose_sender_breaks_off_leaves_nothing(storage):
         yield b"x" * (PART_BYTES + 1)
         raise ConnectionError
 
+    before = failures()
     with pytest.raises(ConnectionError):
         await storage.write("uploads/half.mp4", broken())
     with pytest.raises(FileMissing):
         await storage.size_bytes("uploads/half.mp4")
+    assert failures() == before, "the storage did all that it was asked for"
 
 
 def unfinished_uploads(s3: str) -> str:
@@ -179,6 +182,7 @@ async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(awa
         monkeypatch.setenv(name, value)
     storage = Storage(str(tmp_path) if "file" in away else f"s3://{BUCKET}/x")
     (tmp_path / "uploads").write_text("in the way")
+    before = failures()
     for asked in (
         storage.write("uploads/a.mp4", pieces(PART_BYTES + 1)),
         storage.size_bytes("uploads/a.mp4"),
@@ -188,6 +192,11 @@ async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(awa
     ):
         with pytest.raises(StorageDown):
             await asked
+    assert failures() - before == 5
+
+
+def failures() -> float:
+    return REGISTRY.get_sample_value("reelgate_storage_failures_total") or 0.0
 
 
 async def test_a_storage_that_hangs_is_one_that_is_away(monkeypatch):

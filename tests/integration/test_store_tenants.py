@@ -154,12 +154,15 @@ async def test_a_redis_that_forgets_or_evicts_is_named(core: Core) -> None:
     assert "evict" in evicts
 
 
-@pytest.mark.parametrize(("refused", "tells"), [("-config", True), ("-@dangerous", False)])
-async def test_a_hosted_redis_that_refuses_config_is_named_by_what_it_says_otherwise(refused: str, tells: bool) -> None:
+@pytest.mark.parametrize(("refused", "tells"), [("-config", True), ("-@dangerous", False), ("-persist", True)])
+async def test_a_hosted_redis_that_refuses_a_question_is_named_by_what_it_says_otherwise(
+    refused: str, tells: bool
+) -> None:
     with running_redis() as server, Redis.from_url(server.url) as client:
         client.execute_command("ACL", "SETUSER", "some", "reset", "on", "nopass", "~*", "&*", "+@all", refused)
         store = Store(connect(server.url.replace("redis://:", "redis://some:"), answer_s=PATIENCE_S))
-        assert (await durability_warnings(store), await is_durable(store)) == ([], None)
+        told = True if refused == "-persist" else None
+        assert (await durability_warnings(store), await is_durable(store)) == ([], told)
         client.config_set("maxmemory-policy", "volatile-lru")
         client.replicaof("127.0.0.1", "1")
         *evicts, replica = await durability_warnings(store)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from core.process.pages import serve_pages
 from core.process.readiness import Readiness
@@ -28,13 +29,19 @@ REELGATE = Path(sys.executable).with_name("reelgate")
 
 
 @asynccontextmanager
-async def running_worker(redis_url: str, folder: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    env = os.environ | {
-        "REDIS_URL": redis_url,
-        "REELGATE_SECRET_KEYS": SECRET_KEY,
-        "REELGATE_STORAGE": str(folder),
-        "NEMO_API_URL": "http://127.0.0.1:9",
-    }
+async def running_worker(
+    redis_url: str, folder: Path, port: int, **more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    env = (
+        os.environ
+        | more
+        | {
+            "REDIS_URL": redis_url,
+            "REELGATE_SECRET_KEYS": SECRET_KEY,
+            "REELGATE_STORAGE": str(folder),
+            "NEMO_API_URL": "http://127.0.0.1:9",
+        }
+    )
     words = (REELGATE, "worker", "--metrics-port", str(port))
     child = await asyncio.create_subprocess_exec(*words, env=env, stdout=asyncio.subprocess.PIPE)
     try:
@@ -43,6 +50,23 @@ async def running_worker(redis_url: str, folder: Path, port: int) -> AsyncIterat
         if child.returncode is None:
             child.kill()
         await child.communicate()
+
+
+async def is_ready(child: asyncio.subprocess.Process) -> bool:
+    assert child.stdout is not None
+    return address_in((await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode(), "worker") is not None
+
+
+async def test_a_worker_with_the_operator_s_token_begins_while_redis_is_full(redis_url: str, tmp_path: Path) -> None:
+    """Workers are who removes what is over: if none began, a Redis that is full would stay so."""
+    with redis.Redis.from_url(redis_url) as client:
+        for most in (0, 1):
+            client.config_set("maxmemory", most)
+            try:
+                async with running_worker(redis_url, tmp_path, 0, NEMO_TOKEN="nmv_usr_a") as child:
+                    assert await is_ready(child), "it waits for room"
+            finally:
+                client.config_set("maxmemory", 0)
 
 
 def probing(url: str) -> httpx.AsyncClient:

@@ -169,6 +169,19 @@ def test_the_storages_own_variables_have_no_blanks_around_them(folder, monkeypat
     assert (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]) == ("hush", "hush")
 
 
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_byte_order_mark_is_no_part_of_a_value(folder, monkeypatch, in_file):
+    """As Windows' editors write it: the storage was a folder of each process, and the key another one than it looks."""
+    for name, value in (("REELGATE_STORAGE", "s3://films"), ("REELGATE_SECRET_KEYS", KEY), ("AWS_REGION", "eu-west-1")):
+        (folder / name).write_text(f"\ufeff{value}\r\n")
+        monkeypatch.setenv(name, f"\ufeff{value}\r\n")
+        if in_file:
+            monkeypatch.delenv(name)
+    settings = load_settings()
+    assert (settings.storage, os.environ["AWS_REGION"]) == ("s3://films", "eu-west-1")
+    assert [key.get_secret_value() for key in settings.secret_keys] == [KEY]
+
+
 def test_blanks_around_the_folders_name_are_no_part_of_it(folder, monkeypatch):
     monkeypatch.setenv("REELGATE_SECRETS_DIR", f"{folder}\n")
     assert load_settings().secret_keys

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import NoPermissionError, ReadOnlyError, ResponseError
 
 from core.store.redis.client import Store
 from core.store.redis.keys import key
@@ -64,6 +64,8 @@ async def _refused_writes(store: Store) -> str | None:
         await store.redis.persist(key("formats"))
     except ReadOnlyError:
         return _REPLICA
+    except NoPermissionError:  # its user may do what is needed, and not this
+        return None
     except PassingRefusal as refusal:
         return f"Redis takes nothing for now: {refusal.why}."
     return None

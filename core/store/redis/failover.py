@@ -14,7 +14,9 @@ import redis.asyncio
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core.clock import stopwatch_s
 from core.sentinel_url import SentinelUrl
@@ -30,6 +32,8 @@ CATCH_UP_S = 10.0
 LAST_BIT_S = 1.0
 #: how long Sentinels may take to promote one
 PROMOTION_S = 25.0
+#: how long, after that, the old primary may take to hear that it is a replica, and the new one to say what it has
+ANSWER_S = 10.0
 _LOOK_S = 0.05
 
 
@@ -66,24 +70,20 @@ class PlannedFailover:
                 offset = await _offset(primary)
                 await self._wait_until_caught_up(replicas, offset, LAST_BIT_S)
             except BaseException:
-                await self._give_up(primary)
+                await _give_up(primary, old)
                 raise
             new = await _whatever_comes(self._move(primary, old))
-            paused_s = stopwatch_s() - began_s
-            await self._look(new, offset)
+        paused_s = stopwatch_s() - began_s
+        await self._look(new, offset)
         return Moved(old, new, paused_s, offset)
-
-    async def _give_up(self, primary: Redis) -> None:
-        await _command(primary, "CLIENT", "UNPAUSE")
-        await _release(primary)
 
     async def _move(self, primary: Redis, old: NodeAddress) -> NodeAddress:
         try:
             new = await self._promote(old)
         except BaseException:
-            await self._give_up(primary)
+            await _give_up(primary, old)
             raise
-        await self._demote(primary, new)
+        await self._demote(old, new)
         async with self._client(new) as promoted:
             await _release(promoted)
         return new
@@ -132,24 +132,44 @@ class PlannedFailover:
         return bytes(role)
 
     async def _look(self, new: NodeAddress, offset: int) -> None:
-        async with self._client(new) as client:
-            if await _offset(client) < offset:
-                raise FailoverFailed(f"{new[0]}:{new[1]} was promoted and lacks some of what was written last.")
+        async def has_all() -> bool:
+            async with self._client(new) as client:
+                if await _offset(client) < offset:
+                    raise FailoverFailed(f"{_named(new)} was promoted and lacks some of what was written last.")
+            return True
 
-    async def _demote(self, primary: Redis, new: NodeAddress) -> None:
+        await _until(has_all, ANSWER_S, f"{_named(new)} was promoted, and does not answer: what it has is not known.")
+
+    async def _demote(self, old: NodeAddress, new: NodeAddress) -> None:
         """Make the old primary a replica: what was paused is refused as READONLY, and its callers are sent on.
 
-        The Sentinels would do so themselves, but the pause keeps their words from it too.
+        The Sentinels would do so themselves, but the pause keeps their words from it too. It may break the connection
+        meanwhile, or be gone: then the primary has moved all the same.
         """
-        await _command(primary, "REPLICAOF", *new)
-        await _command(primary, "CLIENT", "UNPAUSE")
-        for kind in ("normal", "pubsub"):
-            await _command(primary, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+        async def demoted() -> bool:
+            async with self._client(old) as client:
+                await _command(client, "REPLICAOF", *new)
+                await _command(client, "CLIENT", "UNPAUSE")
+                for kind in ("normal", "pubsub"):
+                    await _command(client, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+            return True
+
+        await _until(
+            demoted,
+            ANSWER_S,
+            f"{_named(new)} was promoted, and writes go on there. {_named(old)} does not answer, and could not be told: see that "
+            "it comes back as a replica, or not at all.",
+        )
 
     def _client(self, at: NodeAddress) -> Redis:
         client: Redis = redis.asyncio.Redis.from_url(self._url.redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
         client.connection_pool.connection_kwargs |= {"host": at[0], "port": at[1]}
         return client
+
+
+def _named(at: NodeAddress) -> str:
+    return f"{at[0]}:{at[1]}"
 
 
 async def _claim(primary: Redis) -> None:
@@ -159,6 +179,15 @@ async def _claim(primary: Redis) -> None:
         if not under_way and await primary.set(key("failover"), "", nx=True, px=int(PAUSE_S * 1000)):
             return
     raise FailoverFailed("Another failover is under way, or one was killed within a minute; nothing was done.")
+
+
+async def _give_up(primary: Redis, at: NodeAddress) -> None:
+    try:
+        await _command(primary, "CLIENT", "UNPAUSE")
+    except (RedisConnectionError, RedisTimeoutError):
+        words = "does not answer any more: it may take no writes for a minute. `SENTINEL GET-MASTER-ADDR-BY-NAME` says who is primary."
+        raise FailoverFailed(f"{_named(at)} {words}") from None
+    await _release(primary)
 
 
 async def _release(primary: Redis) -> None:

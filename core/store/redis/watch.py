@@ -58,5 +58,11 @@ async def look_at_memory(store: Store) -> None:
         told = await store.redis.info("memory")
     except STORE_ERROR:
         return
-    REDIS_MEMORY_USED_BYTES.set(told.get("used_memory", math.nan) - told.get("mem_not_counted_for_evict", 0))
-    REDIS_MEMORY_LIMIT_BYTES.set(told.get("maxmemory") or math.nan)
+    used, not_counted = _number(told.get("used_memory")), _number(told.get("mem_not_counted_for_evict", 0))
+    REDIS_MEMORY_USED_BYTES.set(used - not_counted)
+    REDIS_MEMORY_LIMIT_BYTES.set(_number(told.get("maxmemory")) or math.nan)
+
+
+def _number(told: object) -> float:
+    """Read a number; what a hosted one says in the place of one is none."""
+    return told if isinstance(told, int | float) else math.nan

@@ -155,6 +155,8 @@ class Tokens:
         when it expires; whom it serves, and its scopes, stay where they are None.
         """
         token_id, digest = await self._id_of(secret)
+        if not anew and await self._store.ask("EXISTS", key("token", token_id)):
+            return token_id  # also where Redis is full, and would refuse to look
         row: dict[str, Any] = {
             "secret": raw(self._encryption.lock(secret)),
             "digest": digest,

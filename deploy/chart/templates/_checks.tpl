@@ -45,7 +45,7 @@
 {{- $own = append $own .name }}
 {{- end }}
 {{- end }}
-{{- if and .Values.api.autoscaling.enabled (not (dig "requests" "cpu" "" .Values.api.resources)) }}
+{{- if and .Values.api.autoscaling.enabled (not (dig "requests" "cpu" "" (.Values.api.resources | default dict))) }}
 {{- fail "api.resources.requests.cpu: the API is scaled by its share of that" }}
 {{- end }}
 {{- end }}
