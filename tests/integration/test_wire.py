@@ -158,6 +158,20 @@ def test_nobody_on_the_way_can_put_words_in_front_of_those_that_come_over_tls(ru
     run(steps())
 
 
+def test_a_connection_over_tls_can_be_given_up_at_every_turn_of_its_end(run, tls):
+    """A call that is cut off while its connection breaks stays one that was cut off."""
+
+    async def steps():
+        wire, peer = await wire_and_tls_peer(tls)
+        with peer:
+            wire.abort()
+            for _ in range(5):
+                await asyncio.sleep(0)
+                wire.give_up()
+
+    run(steps())
+
+
 async def read_to_the_end(wire, *, turns):
     """Read it all, and let the loop turn in between, so that more comes than anybody has asked for."""
     pieces = []

@@ -107,9 +107,13 @@ class Wire(asyncio.BufferedProtocol):
         self.transport.abort()
 
     def give_up(self) -> None:
-        """Let go of it at once: what the other side has not taken yet, it never gets, not from the system either."""
-        if not self._is_lost:
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
+        """Let go of it at once: what the other side has not taken yet, it never gets, not from the system either.
+
+        TLS's transport has no socket any more a turn of the loop before it says that the connection is lost.
+        """
+        below = None if self._is_lost else self.transport.get_extra_info("socket")
+        if below:
+            below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
         self.transport.abort()
 
     # What the event loop calls.
