@@ -4,7 +4,6 @@ Called by `client` alone. A message's connection is never one that was used befo
 """
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
@@ -15,6 +14,7 @@ import msgspec
 
 from core.clock import stopwatch_s
 from core.http.user_agent import user_agent
+from core.http.whole_file import may_be_whole
 from core.media.sniff import format_of_content
 from core.security.redacted_repr import redacted_repr
 from worker.backend.breaker import BackendBreaker
@@ -31,8 +31,6 @@ _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 _FILE_CALLS = ("output", "download")
 #: calls that do something anew each time; a render has an id of ours, and a session that nobody uses is none
 _ASKED_ONCE = ("anonymous_token", "upload", "message")
-#: of a whole file: what is behind its last byte is nothing
-_CONTENT_RANGE = re.compile(r"bytes 0-(?P<last>\d{1,18})/(?P<size>\d{1,18})")
 #: a film's kind is known by as many
 _TELLING_BYTES = 4096
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
@@ -320,20 +318,12 @@ async def _require_bytes(
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
         return b""
     head = b""
-    if call in _FILE_CALLS and _may_be_whole(response):
+    if call in _FILE_CALLS and may_be_whole(response.status_code, response.headers):
         head = await _head(call, response, chunks, within_s=within_s)
         if format_of_content(head):
             return head
     _raise_for_refusal(call, response, await _whole_body(call, response, chunks, within_s=within_s, head=head))
     raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
-
-
-def _may_be_whole(response: httpx.Response) -> bool:
-    """Tell a file from a part of one: storages answer 206 to who asked for no part, and mean all of it."""
-    if response.status_code != httpx.codes.PARTIAL_CONTENT:
-        return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
-    told = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "bytes 0-0/1"))
-    return told is not None and int(told["last"]) + 1 == int(told["size"])
 
 
 def _is_about_file(fault: BackendFault) -> bool:
