@@ -73,10 +73,11 @@ class BackendRequest(msgspec.Struct, frozen=True):
 
 
 class Redirected(Exception):  # noqa: N818 - says what happened
-    """The file is elsewhere: at `url`, of whatever host."""
+    """The file is elsewhere: at `url`, of whatever host. That is an answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, status: int) -> None:
         self.url = url
+        self.status = status
         super().__init__("redirected")
 
 
@@ -206,12 +207,18 @@ class Transport:
             if fault.tls:
                 self._metrics.tls_failure()
             raise
+        except Redirected as elsewhere:
+            self._note_answer(request, elsewhere.status, started_s)
+            raise
         except BaseException:
             self._breaker.withdraw(call)
             self._count(call, "cut", started_s)
             raise
-        self._breaker.leave(call, None, job_id=request.job_id, now_s=stopwatch_s())
-        self._count(call, "200", started_s)
+        self._note_answer(request, httpx.codes.OK, started_s)
+
+    def _note_answer(self, request: BackendRequest, status: int, started_s: float) -> None:
+        self._breaker.leave(request.call, None, job_id=request.job_id, now_s=stopwatch_s())
+        self._count(request.call, str(int(status)), started_s)
 
     def _count(self, call: str, code: str, started_s: float) -> None:
         self._metrics.request(call, code, stopwatch_s() - started_s)
@@ -308,7 +315,7 @@ def _raise_for_redirect(call: str, response: httpx.Response, *, at: str) -> None
         target = urljoin(at, response.headers["location"])
     except ValueError:
         raise _unreadable(call, response, "the answer leads nowhere", Surprise.NO_STREAM) from None
-    raise Redirected(target)
+    raise Redirected(target, response.status_code)
 
 
 async def _require_bytes(
