@@ -12,6 +12,7 @@ import pytest
 
 from core.profiles import PROFILES
 from tests.peer_fixture import answered, page, peer
+from worker.backend.breaker import FAILURES_ALLOWED
 from worker.backend.client import Backend, Credentials
 from worker.backend.events import Heartbeat, StreamError, Text, Unknown
 from worker.backend.faults import BackendFault, Fault
@@ -528,6 +529,24 @@ async def test_a_file_that_is_elsewhere_is_told_so(location: str, target: str) -
         with pytest.raises(Redirected) as caught:
             await fetched(made, remote.url + "/a.mp4", CALLER)
         assert caught.value.url == target.format(url=remote.url)
+
+
+async def test_a_download_that_leads_elsewhere_is_an_answer_and_lets_the_others_ask_again() -> None:
+    counted = Counted()
+    async with peer(page("503 Service Unavailable")) as remote:
+        made = Backend(remote.url, platform="unknown", metrics=counted, first_pause_s=0)
+        for job in range(FAILURES_ALLOWED):
+            with pytest.raises(BackendFault):
+                async with made.open_download(msgspec.structs.replace(CALLER, job_id=f"job_{job}"), "render_1"):
+                    pass
+        assert made.leaves_alone("download")
+        remote.answer = b"HTTP/1.1 302 Found\r\nLocation: /b.mp4\r\nContent-Length: 0\r\n\r\n"
+        with pytest.raises(Redirected):
+            async with made.open_download(CALLER, "render_1"):
+                pass
+        assert not made.leaves_alone("download")
+        await made.aclose()
+    assert counted.calls[-1] == ("download", "302")
 
 
 async def test_whether_a_redirected_message_was_worked_on_nobody_knows() -> None:

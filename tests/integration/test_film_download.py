@@ -242,6 +242,13 @@ UNUSUAL = [
 ]
 
 
+@pytest.mark.parametrize("said", UNUSUAL)
+async def test_a_film_on_another_host_is_known_by_its_bytes_too(core, context, backend, movie, said):
+    backend.says("/o.mp4", said(movie))
+    job, kept = await ended(core, context, backend.other_url + "/o.mp4")
+    assert (job.status, kept, len(backend.calls("/o.mp4"))) == (Status.SUCCEEDED, movie, 1)
+
+
 @pytest.mark.parametrize("said", [*itertools.product(["/o.mp4", "download"], UNUSUAL)])
 async def test_a_film_under_another_name_is_known_by_its_bytes(core, context, backend, movie, said):
     by, answer = said

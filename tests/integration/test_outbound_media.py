@@ -31,6 +31,14 @@ PAGES = {
     "/unannounced.mp4": answer(body=CLIP),
     "/short.mp4": answer(body=CLIP[:100], content_length=len(CLIP)),
     "/packed.mp4": answer(body=CLIP, content_encoding="gzip"),
+    **{
+        f"/said{number}.mp4": answer(body=CLIP, content_length=len(CLIP), content_encoding=coding)
+        for number, coding in enumerate(("aws-chunked", "utf-8", "none", ""))
+    },
+    "/said-other.mp4": answer(203, body=CLIP, content_length=len(CLIP)),
+    "/said-part.mp4": answer(206, body=CLIP, content_range=f"bytes 0-{len(CLIP) - 1}/{len(CLIP)}"),
+    "/odd-coding": answer(body=CLIP, content_encoding="aws-chunked, GZIP"),
+    "/odd-part": answer(206, body=CLIP, content_range=f"bytes 0-{len(CLIP) - 1}/{len(CLIP) + 1}"),
     "/missing.mp4": answer(404, content_length=0),
     "/named": answer(
         body=b"x", content_length=1, content_disposition="attachment; filename*=UTF-8''..%2F%E5%89%AA.mp4"
@@ -104,6 +112,12 @@ async def test_a_file_of_unannounced_size_comes_whole():
     media, content = await fetch("/unannounced.mp4")
     assert media.size_bytes is None
     assert content == CLIP
+
+
+@pytest.mark.parametrize("path", [page for page in PAGES if page.startswith("/said")])
+async def test_a_file_comes_whatever_its_storage_says_beside_it(path):
+    """A browser shows it, too: what is called ``aws-chunked`` was so when it was brought there."""
+    assert (await fetch(path))[1] == CLIP
 
 
 async def test_a_redirect_is_followed_and_the_name_found_behind_it():

@@ -5,13 +5,17 @@ import random
 import socket
 import ssl
 import time
+from contextlib import suppress
 
+import httpx
 import pytest
 import uvloop
 from cryptography import x509
 
 from tests.integration.test_callback_attempts import certificate
 from tests.slow_peer import bytes_taken_late, standing_still
+from tests.until import PATIENCE_S, until
+from worker.causes import is_tls_failure
 from worker.connections.dial import shake_hands
 from worker.connections.wire import PIECE_BYTES, Wire
 
@@ -131,6 +135,43 @@ async def wire_and_tls_peer(tls):
     return wire, await shaking
 
 
+def test_nobody_on_the_way_can_put_words_in_front_of_those_that_come_over_tls(run, tls):
+    """They come with the connection itself, before anybody could begin to shake hands."""
+
+    async def steps():
+        listener_side, trusting = tls
+        wire, peer = await wire_and_peer()
+
+        async def said_something():
+            return not wire.is_quiet
+
+        with peer:
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await until(said_something, within_s=PATIENCE_S)
+            shaking = asyncio.create_task(asyncio.to_thread(listener_side.wrap_socket, peer, server_side=True))
+            with pytest.raises(httpx.ConnectError) as caught:
+                await shake_hands(wire, trusting, NAME, timeout_s=PATIENCE_S)
+            assert is_tls_failure(caught.value)
+            with suppress(OSError):
+                (await shaking).close()
+
+    run(steps())
+
+
+def test_a_connection_over_tls_can_be_given_up_at_every_turn_of_its_end(run, tls):
+    """A call that is cut off while its connection breaks stays one that was cut off."""
+
+    async def steps():
+        wire, peer = await wire_and_tls_peer(tls)
+        with peer:
+            wire.abort()
+            for _ in range(5):
+                await asyncio.sleep(0)
+                wire.give_up()
+
+    run(steps())
+
+
 async def read_to_the_end(wire, *, turns):
     """Read it all, and let the loop turn in between, so that more comes than anybody has asked for."""
     pieces = []
@@ -192,6 +233,28 @@ def test_a_peer_that_hangs_up_without_tls_s_goodbye_costs_nothing_of_what_it_sai
         sending = asyncio.create_task(asyncio.to_thread(send_and_hang_up, peer, [said]))
         assert await read_to_the_end(wire, turns=turns) == said
         await sending
+        wire.close()
+
+    run(steps())
+
+
+@pytest.mark.parametrize("last_bytes", [1, 5_000, 16_384, 20_000])
+def test_what_comes_with_the_hanging_up_of_a_peer_is_kept_for_who_is_slow_to_read(run, tls, last_bytes):
+    """As a film is that goes on to a storage: nothing is read meanwhile, until the peer is long gone."""
+
+    async def steps():
+        wire, peer = await wire_and_tls_peer(tls)
+        said = random.randbytes(PIECE_BYTES + last_bytes)
+
+        async def said_something():
+            return not wire.is_quiet
+
+        peer.sendall(said[:PIECE_BYTES])
+        await until(said_something, within_s=PATIENCE_S)
+        send_and_hang_up(peer, [said[PIECE_BYTES:]])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert await read_to_the_end(wire, turns=1) == said
         wire.close()
 
     run(steps())

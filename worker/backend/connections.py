@@ -1,7 +1,7 @@
 """The connections to the backend: dialled when needed, kept while they are fit, one request at a time on each.
 
-A message's connection is never one that was used before: on a fresh one "could not connect" is certain to mean that
-nothing was sent. No cookies, no redirects, no proxies, no environment.
+What may be asked only once never goes over a connection that was used before, which may be dead: on a fresh one "could not
+connect" is certain to mean that nothing was sent. No cookies, no redirects, no proxies, no environment.
 """
 
 import asyncio
@@ -34,30 +34,31 @@ class BackendConnections:
         self._ended_s: dict[str, float] = {}
 
     async def send(self, request: Outgoing, origin: Origin, *, fresh: bool) -> httpx.Response:
-        """Send one request, over a connection of its own where that must be `fresh`; once more over such a one where that
-        does no harm, and a kept one has died.
+        """Send one request, over a connection of its own where that must be `fresh`; what is repeatable goes over a kept one,
+        and once more over a fresh one where that has died.
 
-        Raises httpx.ConnectError or httpx.ConnectTimeout where nothing was sent, other errors of httpx where it may have.
+        Raises httpx.ConnectError or httpx.ConnectTimeout where nothing was sent, unless it is repeatable, other errors of
+        httpx where it may have been.
         """
-        if not fresh and (kept := self._idle.take(origin)):
+        call = request.repeatable_call
+        if call and not fresh and (kept := self._idle.take(origin)):
             try:
                 return await self._exchange(kept, request, on_end=partial(self._idle.keep, origin, kept))
             except NothingCame:  # it was closed while it was idle, or right behind its last answer
-                if not self._may_repeat(request):
+                if not self._may_repeat(call):
                     raise
         dialled = await self._dial(origin, request.times.connect_s)
         end = dialled.close if fresh else partial(self._idle.keep, origin, dialled)
         try:
             return await self._exchange(dialled, request, on_end=end)
         except NothingCame:
-            if request.repeatable_call:
-                self._ended_s[request.repeatable_call] = stopwatch_s()
+            if call:
+                self._ended_s[call] = stopwatch_s()
             raise
 
-    def _may_repeat(self, request: Outgoing) -> bool:
-        """Whether to ask once more over a fresh connection does no harm, and may help."""
-        call = request.repeatable_call
-        return call is not None and stopwatch_s() - self._ended_s.get(call, -_NOT_REPEATED_S) >= _NOT_REPEATED_S
+    def _may_repeat(self, call: str) -> bool:
+        """Whether to ask once more over a fresh connection may help."""
+        return stopwatch_s() - self._ended_s.get(call, -_NOT_REPEATED_S) >= _NOT_REPEATED_S
 
     async def _exchange(
         self, connection: BackendConnection, request: Outgoing, on_end: Callable[[], None]

@@ -77,7 +77,9 @@ class BackendConnection:
             sent_whole = await self._send(request, answer)
             await self._head(answer, read_s)
         except (httpx.ReadError, httpx.RemoteProtocolError) as broken:
-            raise broken if answer.has_begun else NothingCame("the connection ended without an answer") from broken
+            if answer.has_begun:
+                raise
+            raise NothingCame("the connection ended without an answer") from broken
         body = self._body(answer, read_s, sent_whole=sent_whole)
         return httpx.Response(answer.status, headers=answer.headers, stream=OwnedBody(body, on_end))
 

@@ -4,7 +4,6 @@ Called by `client` alone. A message's connection is never one that was used befo
 """
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
@@ -15,6 +14,7 @@ import msgspec
 
 from core.clock import stopwatch_s
 from core.http.user_agent import user_agent
+from core.http.whole_file import may_be_whole
 from core.media.sniff import format_of_content
 from core.security.redacted_repr import redacted_repr
 from worker.backend.breaker import BackendBreaker
@@ -31,8 +31,6 @@ _LARGEST_ANSWER_BYTES = 32 * 1024 * 1024
 _FILE_CALLS = ("output", "download")
 #: calls that do something anew each time; a render has an id of ours, and a session that nobody uses is none
 _ASKED_ONCE = ("anonymous_token", "upload", "message")
-#: of a whole file: what is behind its last byte is nothing
-_CONTENT_RANGE = re.compile(r"bytes 0-(?P<last>\d{1,18})/(?P<size>\d{1,18})")
 #: a film's kind is known by as many
 _TELLING_BYTES = 4096
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
@@ -75,10 +73,11 @@ class BackendRequest(msgspec.Struct, frozen=True):
 
 
 class Redirected(Exception):  # noqa: N818 - says what happened
-    """The file is elsewhere: at `url`, of whatever host."""
+    """The file is elsewhere: at `url`, of whatever host. That is an answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, status: int) -> None:
         self.url = url
+        self.status = status
         super().__init__("redirected")
 
 
@@ -208,12 +207,18 @@ class Transport:
             if fault.tls:
                 self._metrics.tls_failure()
             raise
+        except Redirected as elsewhere:
+            self._note_answer(request, elsewhere.status, started_s)
+            raise
         except BaseException:
             self._breaker.withdraw(call)
             self._count(call, "cut", started_s)
             raise
-        self._breaker.leave(call, None, job_id=request.job_id, now_s=stopwatch_s())
-        self._count(call, "200", started_s)
+        self._note_answer(request, httpx.codes.OK, started_s)
+
+    def _note_answer(self, request: BackendRequest, status: int, started_s: float) -> None:
+        self._breaker.leave(request.call, None, job_id=request.job_id, now_s=stopwatch_s())
+        self._count(request.call, str(int(status)), started_s)
 
     def _count(self, call: str, code: str, started_s: float) -> None:
         self._metrics.request(call, code, stopwatch_s() - started_s)
@@ -310,7 +315,7 @@ def _raise_for_redirect(call: str, response: httpx.Response, *, at: str) -> None
         target = urljoin(at, response.headers["location"])
     except ValueError:
         raise _unreadable(call, response, "the answer leads nowhere", Surprise.NO_STREAM) from None
-    raise Redirected(target)
+    raise Redirected(target, response.status_code)
 
 
 async def _require_bytes(
@@ -320,20 +325,12 @@ async def _require_bytes(
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
         return b""
     head = b""
-    if call in _FILE_CALLS and _may_be_whole(response):
+    if call in _FILE_CALLS and may_be_whole(response.status_code, response.headers):
         head = await _head(call, response, chunks, within_s=within_s)
         if format_of_content(head):
             return head
     _raise_for_refusal(call, response, await _whole_body(call, response, chunks, within_s=within_s, head=head))
     raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
-
-
-def _may_be_whole(response: httpx.Response) -> bool:
-    """Tell a file from a part of one: storages answer 206 to who asked for no part, and mean all of it."""
-    if response.status_code != httpx.codes.PARTIAL_CONTENT:
-        return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
-    told = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "bytes 0-0/1"))
-    return told is not None and int(told["last"]) + 1 == int(told["size"])
 
 
 def _is_about_file(fault: BackendFault) -> bool:

@@ -59,6 +59,10 @@ async def _connect_to(address: Address, port: int, timeout_s: float | None) -> W
 
 
 async def _start_tls(wire: Wire, tls: ssl.SSLContext, name: str) -> None:
+    """What came before TLS begins may be anybody's, and would be read in front of what comes over it."""
+    if wire.has_spoken:
+        wire.abort()
+        raise ssl.SSLError("the other side spoke before the handshake")
     try:
         over = await asyncio.get_running_loop().start_tls(wire.transport, wire, tls, server_hostname=name)
     except BaseException:

@@ -43,15 +43,23 @@ class Wire(asyncio.BufferedProtocol):
         return not (self._has_news() or self.transport.is_closing() or self._unsent_bytes())
 
     @property
+    def has_spoken(self) -> bool:
+        """Something came that nobody has read."""
+        return bool(self._unread)
+
+    @property
     def transport(self) -> asyncio.Transport:
         """What is below; TLS puts another one in its place."""
         assert self._transport is not None, "the connection is not made yet"
         return self._transport
 
     def go_on_over(self, transport: asyncio.Transport) -> None:
-        """Read and write over another transport, TLS's, from now on: the handshake is done."""
+        """Read and write over another transport, TLS's, from now on: the handshake is done.
+
+        While nobody reads, it takes nothing from the system beyond what it has: uvloop's drops that at the other side's end.
+        """
         self._transport, self._over_tls = transport, True
-        cast("Any", transport).set_read_buffer_limits(high=PIECE_BYTES)  # no protocol of asyncio's types has it
+        cast("Any", transport).set_read_buffer_limits(high=1, low=0)  # no protocol of asyncio's types has it
 
     async def read(self, *, within_s: float | None) -> bytes:
         """Wait for the next piece, of PIECE_BYTES at most, b"" at the end. Raises OSError, TimeoutError."""
@@ -99,9 +107,13 @@ class Wire(asyncio.BufferedProtocol):
         self.transport.abort()
 
     def give_up(self) -> None:
-        """Let go of it at once: what the other side has not taken yet, it never gets, not from the system either."""
-        if not self._is_lost:
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
+        """Let go of it at once: what the other side has not taken yet, it never gets, not from the system either.
+
+        TLS's transport has no socket any more a turn of the loop before it says that the connection is lost.
+        """
+        below = None if self._is_lost else self.transport.get_extra_info("socket")
+        if below:
+            below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
         self.transport.abort()
 
     # What the event loop calls.
@@ -142,7 +154,7 @@ class Wire(asyncio.BufferedProtocol):
         self._wake()
 
     def _has_news(self) -> bool:
-        return bool(self._unread) or self._ended
+        return self.has_spoken or self._ended
 
     def _unsent_bytes(self) -> int:
         assert self._lowest is not None

@@ -18,6 +18,7 @@ import msgspec
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent
+from core.http.whole_file import may_be_whole
 from core.media.file_names import first_name, name_of_disposition, name_of_url
 from core.metrics import TLS_FAILURES
 from core.security.redacted_repr import redacted_repr
@@ -27,6 +28,10 @@ from worker.outbound.loop_lag import LagWatch
 
 MAX_REDIRECTS = 5
 _AS_IT_IS = {"accept-encoding": "identity"}
+#: what packs a file (RFC 9110, 8.4.1, and IANA's list)
+_CODINGS = frozenset(
+    {"gzip", "x-gzip", "compress", "x-compress", "deflate", "br", "zstd", "dcb", "dcz", "exi", "pack200-gzip"}
+)
 #: a server that answers so, or with any 5xx, says nothing of the file
 _AWAY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 #: What a small file may come wrapped in; a large one in as much as itself.
@@ -109,9 +114,9 @@ async def _follow(client: OutboundClient, url: str, *, most_bytes: int) -> httpx
 
 
 def _open_download(response: httpx.Response, asked_url: str, max_bytes: int, limits: FetchLimits) -> Fetched:
-    if response.status_code != HTTPStatus.OK:
+    if not may_be_whole(response.status_code, response.headers):
         raise _not_given(response.status_code)
-    if response.headers.get("content-encoding", "identity") != "identity":
+    if _is_packed(response.headers.get("content-encoding", "")):
         raise Permanent(Code.MEDIA_UNREACHABLE, "The media server sends the file compressed, which was not asked for.")
     size_bytes = _announced_size_bytes(response)
     if size_bytes is not None and size_bytes > max_bytes:
@@ -122,6 +127,11 @@ def _open_download(response: httpx.Response, asked_url: str, max_bytes: int, lim
         size_bytes=size_bytes,
         chunks=_capped(response, max_bytes, limits),
     )
+
+
+def _is_packed(codings: str) -> bool:
+    """Tell a coding from what storages say of a file as it is: ``aws-chunked``, ``utf-8``, ``none``."""
+    return any(coding.strip().lower() in _CODINGS for coding in codings.split(","))
 
 
 def _not_given(status: int) -> Permanent:
