@@ -92,6 +92,15 @@ async def test_a_render_is_asked_for_as_the_documents_show_it(core, context, bac
     assert re.fullmatch(r"render_\d{14,}", named.id)
 
 
+async def test_a_draft_that_is_nothing_but_its_tracks_is_rendered_as_it_came(core, context, backend):
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": DRAFT["t"]}}}))
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 2)
+    [asked] = backend.calls("render")
+    assert asked.json["draft"] == DRAFT["t"]
+    assert rendering(job).timeline_s == 4
+
+
 async def test_that_a_token_may_export_after_all_is_written_with_the_render(core, context, backend):
     async with at_export(core, context, render=Render(id="render_1", attempt=1, started_at_ms=0)) as execution:
         token_id = execution.job.token_id
