@@ -78,6 +78,13 @@ def test_an_error_without_a_code_may_pass_where_it_says_so() -> None:
     assert fault("render", 400, {"message": "no such internal track"}) is Fault.REFUSED
 
 
+@pytest.mark.parametrize("words", ["internal error", "Internal Server Error", "service unavailable", "try again later"])
+@pytest.mark.parametrize("call", ["open_session", "upload", "state", "render"])
+def test_an_error_under_a_code_that_no_page_knows_may_pass_where_it_says_so(call: str, words: str) -> None:
+    assert fault(call, body={"code": 5000, "message": words}) is Fault.BROKEN
+    assert fault(call, body={"code": 5000, "message": "the draft is not valid"}) is Fault.REFUSED
+
+
 def test_an_error_in_a_renders_status_is_how_it_stands_and_one_of_a_message_no_word_that_nothing_was_done() -> None:
     assert fault("render_status", body={"status": "failed", "error": "out of memory"}) is None
     assert fault("render_status", body={"success": True, "data": {"status": "failed", "error": "oom"}}) is None

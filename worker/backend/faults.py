@@ -162,7 +162,7 @@ _DUPLICATE_WORDS = ("duplicate", "already exist", "already been used", "already 
 _SCOPE_WORDS = ("scope", "permission", "forbidden", "not allowed", "权限")
 #: a 402 is about the plan, unless it says so of what is no export
 _CREDIT_WORDS = ("credit", "balance", "积分", "余额")
-#: what an error without a code or a status says of itself where it may pass
+#: what an error without a code or a status, or under a code that no page knows, says of itself where it may pass
 _PASSING_WORDS = (
     "internal error",
     "internal server",
@@ -257,7 +257,8 @@ def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) 
         return None
     seen = failed_code if status in _SUCCESS else status
     words = _words(answer).lower()
-    passing = seen is None and any(word in words for word in _PASSING_WORDS)
+    undescribed = seen is None or (call != "message" and seen not in _KNOWN_CODES)
+    passing = undescribed and any(word in words for word in _PASSING_WORDS)
     return _by_place(call, seen, words) or _by_status(seen) or (Fault.BROKEN if passing else Fault.REFUSED)
 
 

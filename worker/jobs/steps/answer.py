@@ -29,12 +29,13 @@ def answer_of(job: Job) -> _AnswerStep | None:
 
 async def _answer_credits(execution: JobExecution) -> StepResult:
     balance = await execution.context.backend.read_credits(await execution.credentials())
-    words = f"{balance.available} credits available, {balance.frozen} in use."
+    left = "No limit of credits" if balance.unlimited else f"{balance.available} credits available"
+    words = f"{left}, {balance.frozen} in use."
     return _end_with(execution, {"credits": balance.as_told()}, reply=words)
 
 
 async def _answer_state(execution: JobExecution) -> StepResult:
-    draft: dict[str, Any] | None = None
+    draft: drafts.Draft | None = None
     if execution.session.backend_id:
         draft = (await execution.read_state()).draft
     summary = drafts.summary(draft)
