@@ -585,6 +585,33 @@ async def test_a_left_render_that_is_not_taken_back_though_the_answer_is_called_
     assert await context.orphan_renders.due() == [orphan]
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_where_renders_cannot_be_taken_back_a_finished_one_is_read_and_its_film_is_the_jobs(
+    core, context, backend, status
+):
+    """Of the cancel call the vendor alone speaks: a backend without it answers with a page."""
+    backend.says("cancel", page(status))
+    backend.says("status", said({"taskId": "lambda-7", "status": "completed", "output": {"url": "/o.mp4"}}))
+    async with at_export(core, context) as execution:
+        asked = await stepped(execution, 2)
+        execution.job = transitions.cancel_asked(asked, now_ms=core.clock.now_ms())
+        job = await stepped(execution)
+    assert (job.stage, rendering(job).url) == (Stage.STORING, "/o.mp4")
+    await left_orphan(core, context)
+    await follow_orphan_renders(context)
+    assert not await context.orphan_renders.due()
+
+
+@pytest.mark.parametrize("refusal", [page(502), page(403), said({"code": 500}, 500)])
+async def test_who_cannot_take_a_render_back_now_asks_again_before_it_is_given_up(core, context, backend, refusal):
+    backend.says("cancel", refusal, TAKEN_BACK)
+    async with at_export(core, context) as execution:
+        asked = await stepped(execution, 2)
+        execution.job = transitions.cancel_asked(asked, now_ms=core.clock.now_ms())
+        job = await stepped(execution, 2)
+    assert (job.ended, len(backend.calls("cancel"))) == (True, 2)
+
+
 CONFLICT = said({"code": 409, "message": "conflict"}, 409)
 BARE_CONFLICT = Answer(status=409)
 OTHER_EXPORT = said({"success": False, "message": "only one active export"})
