@@ -133,7 +133,7 @@ def test_a_business_code_counts_more_than_the_status_beside_it() -> None:
         (401, Fault.TOKEN_REFUSED),
         (402, Fault.EXPORT_BLOCKED),
         (403, Fault.REFUSED),
-        (404, Fault.NO_STATE),
+        (404, Fault.REFUSED),
         (408, Fault.BROKEN),
         (413, Fault.TOO_LARGE),
         (415, Fault.UNSUPPORTED),
@@ -145,7 +145,7 @@ def test_a_business_code_counts_more_than_the_status_beside_it() -> None:
     ],
 )
 def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
-    assert fault(status=status, body={"detail": "no"}) is expected
+    assert fault("credits", status, {"detail": "no"}) is expected
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,9 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
         ("message", 404, {"detail": "Session not found"}, Fault.SESSION_LOST),
         ("state", 404, {"detail": "Not Found"}, Fault.NO_STATE),
         ("state", 200, {"code": 404, "message": "not found"}, Fault.NO_STATE),
+        ("state", 400, {"code": 400, "message": "bad request"}, Fault.NO_STATE),
+        ("state", 200, {"code": 400, "message": "bad request"}, Fault.NO_STATE),
+        ("state", 422, {"detail": "no"}, Fault.REFUSED),
         ("upload", 404, {"detail": "Not Found"}, Fault.REFUSED),
         ("render_status", 404, {}, Fault.RENDER_UNKNOWN),
         ("cancel_render", 404, {}, Fault.RENDER_UNKNOWN),
@@ -331,11 +334,11 @@ def test_a_success_that_complains_of_a_message_in_words_of_its_own_says_not_that
 
 def test_a_fault_repeats_no_token_no_link_and_no_raw_answer() -> None:
     words = "refused nmv_usr_abc for https://cdn.example/x?sig=1 \x00\u2028" + "a b" * 500
-    seen = found(status=400, body={"message": words})
+    seen = found("credits", status=400, body={"message": words})
     assert seen is not None
     assert seen.detail.startswith("refused … for … a ba ba")
     assert len(seen.detail) <= 160
-    assert str(seen) == "state: refused (HTTP 400)"
+    assert str(seen) == "credits: refused (HTTP 400)"
     page = fault_of("state", 502, b"<html>Bad gateway</html>", {})
     assert page is not None
     assert page.detail == "HTTP 502"

@@ -153,6 +153,8 @@ USUAL_LABELS = (
     *("200", "cut", Fault.UNREACHABLE, Fault.BROKEN, Fault.REFUSED),
     *map(str, (*_BY_CODE, *_BY_STATUS, 400, 403, 404, 500, 502, 503, 504)),
 )
+#: what may be answered where a session has no state
+NO_SUCH_STATE = (400, 404, 410)
 _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _RENDER_CALLS = ("render_status", "cancel_render", "download")
@@ -303,7 +305,7 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
         return Fault.RENDER_UNKNOWN
     if seen in (404, 410) and call in _SESSION_CALLS and "session" in words:
         return Fault.SESSION_LOST
-    return Fault.NO_STATE if seen == HTTPStatus.NOT_FOUND and call == "state" else None
+    return Fault.NO_STATE if seen in NO_SUCH_STATE and call == "state" else None
 
 
 def _says_busy(call: str, seen: int | None, words: str) -> bool:
