@@ -60,6 +60,11 @@ def read(body: object) -> dict[str, Any]:
         ({"status": "finishing", "url": "u"}, responses.RenderStatus("processing", None, "u", None, None)),
         ({"status": "Finish"}, responses.RenderStatus("processing", None, None, None, None)),
         ({"status": "published", "progress": 100}, responses.RenderStatus("processing", 100, None, None, None)),
+        ({"status": "completed_with_warnings", "url": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        (
+            {"success": True, "data": {"render": {"status": "completed", "output": {"url": "u"}}}},
+            responses.RenderStatus("completed", None, "u", None, None),
+        ),
         ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
         ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
         ({"status": "done", "url": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
@@ -123,11 +128,57 @@ def test_progress_is_read_as_a_share_and_in_percent(written: object, percent: in
         ({"id": "a"}, ["a"]),
         ({"taskId": 7}, ["7"]),
         ({"id": "a", "task_id": "b"}, ["a", "b"]),
+        ({"jobId": "a"}, ["a"]),
+        ({"export_id": "a"}, ["a"]),
+        ({"render": {"id": "a"}}, ["a"]),
+        ({"success": True, "data": "a"}, ["a"]),
+        ({"success": True, "data": True}, []),
         ({"status": "pending"}, []),
     ],
 )
 def test_a_new_render_has_the_ids_that_the_answer_names(body: dict[str, Any], named: list[str]) -> None:
-    assert responses.parse_render_ids(body) == named
+    assert responses.parse_render_ids(read(body)) == named
+
+
+@pytest.mark.parametrize(
+    ("body", "link"),
+    [
+        ({"code": 0, "data": {"url": "https://cdn/o.mp4"}}, "https://cdn/o.mp4"),
+        ({"downloadUrl": "/o.mp4"}, "/o.mp4"),
+        ({"output": {"url": "/o.mp4"}}, "/o.mp4"),
+        ({"success": True, "data": "https://cdn/o.mp4"}, "https://cdn/o.mp4"),
+        ({"success": True, "data": "not yet"}, None),
+        ({"status": "processing"}, None),
+        ([], None),
+    ],
+)
+def test_a_link_is_found_in_what_came_in_the_place_of_a_film(body: object, link: str | None) -> None:
+    assert responses.link_to_film(json.dumps(body).encode()) == link
+    assert responses.link_to_film(b"<html>") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": 0, "data": {"data": {"session_id": "s"}}},
+        {"code": 0, "result": {"session_id": "s"}},
+        {"success": True, "data": {"code": 0, "message": "ok", "data": {"session_id": "s"}}},
+    ],
+)
+def test_an_answer_may_stand_in_several_envelopes_and_in_one_of_another_name(body: object) -> None:
+    assert responses.parse_opened_session(read(body)).session_id == "s"
+
+
+def test_a_success_that_holds_nothing_but_yes_is_no_answer_to_a_question_and_no_error() -> None:
+    assert not responses.parse_upload_answer(read({"code": 0, "data": True})).brought
+    with pytest.raises(responses.NothingTold):
+        responses.parse_state(read({"code": 0, "data": True}))
+    with pytest.raises(responses.UnreadableAnswer):
+        read({"code": 0, "data": False})
+
+
+def test_minus_one_is_no_limit_and_any_other_number_a_balance() -> None:
+    assert [responses.parse_credits({"available": left}).unlimited for left in (-1, -2, 0, 1)] == [True, *[False] * 3]
 
 
 def test_a_balance_is_read_with_and_without_its_envelope() -> None:
@@ -186,6 +237,13 @@ DRAFT = {"d": 1000, "t": [{"id": "t1", "tt": 0, "sg": [{"d": 1000}]}]}
 def test_a_draft_is_known_by_its_shape_wherever_it_stands(state: dict[str, Any]) -> None:
     assert responses.parse_state(read({"code": 0, "data": {"state": state}})).draft == DRAFT
     assert responses.parse_state(read(state)).draft == DRAFT
+
+
+def test_a_draft_that_is_nothing_but_its_tracks_goes_back_as_it_came() -> None:
+    for told in (DRAFT["t"], json.dumps(DRAFT["t"])):
+        assert responses.parse_state(read({"data": {"state": {"draft": told}}})).draft == DRAFT["t"]
+    assert responses.parse_state(read({"data": {"state": {"draft": []}}})).draft is None
+    assert responses.parse_state(read({"data": {"state": {"draft": [{"name": "x"}]}}})).draft is None
 
 
 @pytest.mark.parametrize("words", ["[2026]", "{}", '["a", "b"]', "[]", '{"x": 1}'])

@@ -124,7 +124,7 @@ _BY_CALL: Mapping[str, Mapping[str, frozenset[str]]] = {
     # without a state there is nothing to export; a session that has none may still be a fresh one
     "state": {
         "2001": frozenset({"credits_exhausted", "backend_unavailable"}),
-        **_all("404-json null empty", _NO_STATE),
+        **_all("404-json 404-html null empty", _NO_STATE),
     },
     # the edit is paid for: what hinders its export is told
     "render": {

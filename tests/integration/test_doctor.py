@@ -315,7 +315,9 @@ def test_a_backend_without_any_state_would_not_work_but_a_fresh_session_may_have
     assert report.doubt("fresh session") == "it has none"
 
 
-@pytest.mark.parametrize("nothing", [(200, b'{"code":0,"data":null}'), (404, b'{"detail":"Not Found"}')])
+@pytest.mark.parametrize(
+    "nothing", [(200, b'{"code":0,"data":null}'), (404, b'{"detail":"Not Found"}'), (400, b'{"detail":"no"}')]
+)
 def test_a_backend_that_has_a_state_since_the_first_edit_works(
     checkup: Doctor, backend: str, nothing: tuple[int, bytes]
 ):

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -394,6 +395,27 @@ async def test_a_download_that_leads_elsewhere_is_followed(core, context, backen
     assert [asked.token for asked in backend.calls("/there.mp4")] == [None]
 
 
+@pytest.mark.parametrize("told", [{"code": 0, "data": {"url": "{}"}}, {"downloadUrl": "{}"}, {"data": "{}"}])
+async def test_a_download_that_answers_a_link_is_followed_and_the_token_stays_behind(
+    core, context, backend, movie, told
+):
+    link = backend.other_url + "/there.mp4"
+    backend.says("download", Answer(json.dumps(told).replace("{}", link).encode()))
+    backend.says("/there.mp4", film(movie))
+    assert (await ended(core, context, None))[1] == movie
+    assert [asked.token for asked in backend.calls("/there.mp4")] == [None]
+
+
+async def test_links_that_answer_links_have_an_end(core, context, backend):
+    backend.says("download", said({"url": "/o.mp4"}))
+    backend.says("/o.mp4", said({"url": "/o.mp4"}))
+    async with rendered(core, context, None) as execution:
+        credentials = await execution.credentials()
+        found = await fetch_film(context, credentials, execution.job, "films/x.mp4", last=True)
+    assert not isinstance(found, KeptFilm)
+    assert len(backend.calls("/o.mp4")) == 6
+
+
 async def test_a_download_goes_by_the_backends_id_or_by_ours(core, context, backend, movie):
     backend.says("download", GONE, film(movie))
     assert (await ended(core, context, None, backend_id="lambda-7"))[1] == movie
@@ -499,6 +521,16 @@ async def test_where_films_are_not_kept_what_is_none_is_no_success(core, passing
     job, _ = await ended(core, passing_on, "/o.mp4", steps=60)
     assert job.error is not None
     assert job.error.code is Code.RENDER_FAILED
+
+
+async def test_where_films_are_not_kept_one_whose_link_answers_another_link_is(core, passing_on, backend, movie):
+    """Who is led to that link would get JSON, and no film."""
+    backend.says("/o.mp4", said({"url": "/there.mp4"}))
+    backend.says("/there.mp4", film(movie))
+    job, kept = await ended(core, passing_on, "/o.mp4")
+    assert kept == movie
+    assert job.output is not None
+    assert job.output.backend_url is None
 
 
 async def test_where_films_are_not_kept_one_that_only_the_token_opens_is(core, passing_on, backend, movie):

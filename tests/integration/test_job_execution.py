@@ -13,7 +13,7 @@ from core.model import transitions
 from core.model.job import Job, Sent, Stage, Webhook
 from core.model.webhook import TenantWebhook
 from core.store.leases import LeaseLost
-from tests.peer_fixture import answered, peer
+from tests.peer_fixture import answered, page, peer
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand
 from worker.backend.drafts import state_fingerprint
@@ -225,6 +225,40 @@ async def test_an_answer_that_holds_nothing_may_be_a_slip_and_is_no_empty_draft(
 @pytest.mark.parametrize("answer", NOTHINGS)
 async def test_a_fresh_session_whose_state_holds_nothing_again_and_again_has_no_draft(core, tmp_path, answer):
     assert (await at_state(core, tmp_path, answer, **TOLD_TWICE)).draft is None
+
+
+PAGES = [page("404 Not Found"), page("400 Bad Request", b""), page("404 Not Found", b"")]
+BAD_REQUEST = answered({"code": 400, "message": "bad request"}, "400 Bad Request")
+
+
+@pytest.mark.parametrize("answer", PAGES)
+@pytest.mark.parametrize(("before", "edits"), [(3, 0), (4, 1)])
+async def test_a_page_that_says_that_nothing_is_there_is_somebodys_before_the_backend(
+    core, tmp_path, answer, before, edits
+):
+    with pytest.raises(BackendFault) as broken:
+        await at_state(core, tmp_path, answer, tries={"state broken": before}, edits=edits)
+    assert broken.value.fault is Fault.BROKEN
+
+
+@pytest.mark.parametrize("answer", PAGES)
+async def test_a_fresh_session_of_which_a_page_says_for_long_that_it_has_no_state_has_none(core, tmp_path, answer):
+    assert (await at_state(core, tmp_path, answer, tries={"state broken": 4})).draft is None
+
+
+async def test_a_server_that_fails_for_long_says_nothing_of_a_state(core, tmp_path):
+    with pytest.raises(BackendFault):
+        await at_state(core, tmp_path, page("502 Bad Gateway"), tries={"state broken": 9})
+
+
+async def test_a_fresh_session_may_have_a_bad_request_in_the_place_of_its_state(core, tmp_path):
+    assert (await at_state(core, tmp_path, BAD_REQUEST)).draft is None
+    assert (await at_state(core, tmp_path, answered({"code": 400, "message": "bad request"}))).draft is None
+    for refused in (answered({"code": 7001, "message": "no"}), answered({"message": "no"}, "422 X")):
+        with pytest.raises(BackendFault):
+            await at_state(core, tmp_path, refused)
+    with pytest.raises(BackendFault):
+        await at_state(core, tmp_path, BAD_REQUEST, edits=1)
 
 
 @pytest.mark.parametrize(("before", "edits", "sent"), [(1, 0, None), (2, 1, None), (2, 0, NOTHING_BEFORE)])

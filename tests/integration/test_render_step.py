@@ -92,6 +92,15 @@ async def test_a_render_is_asked_for_as_the_documents_show_it(core, context, bac
     assert re.fullmatch(r"render_\d{14,}", named.id)
 
 
+async def test_a_draft_that_is_nothing_but_its_tracks_is_rendered_as_it_came(core, context, backend):
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": DRAFT["t"]}}}))
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 2)
+    [asked] = backend.calls("render")
+    assert asked.json["draft"] == DRAFT["t"]
+    assert rendering(job).timeline_s == 4
+
+
 async def test_that_a_token_may_export_after_all_is_written_with_the_render(core, context, backend):
     async with at_export(core, context, render=Render(id="render_1", attempt=1, started_at_ms=0)) as execution:
         token_id = execution.job.token_id
@@ -574,6 +583,33 @@ async def test_a_left_render_that_is_not_taken_back_though_the_answer_is_called_
     assert backend.calls("status"), "it goes on"
     core.clock.turn(by_s=60)
     assert await context.orphan_renders.due() == [orphan]
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_where_renders_cannot_be_taken_back_a_finished_one_is_read_and_its_film_is_the_jobs(
+    core, context, backend, status
+):
+    """Of the cancel call the vendor alone speaks: a backend without it answers with a page."""
+    backend.says("cancel", page(status))
+    backend.says("status", said({"taskId": "lambda-7", "status": "completed", "output": {"url": "/o.mp4"}}))
+    async with at_export(core, context) as execution:
+        asked = await stepped(execution, 2)
+        execution.job = transitions.cancel_asked(asked, now_ms=core.clock.now_ms())
+        job = await stepped(execution)
+    assert (job.stage, rendering(job).url) == (Stage.STORING, "/o.mp4")
+    await left_orphan(core, context)
+    await follow_orphan_renders(context)
+    assert not await context.orphan_renders.due()
+
+
+@pytest.mark.parametrize("refusal", [page(502), page(403), said({"code": 500}, 500)])
+async def test_who_cannot_take_a_render_back_now_asks_again_before_it_is_given_up(core, context, backend, refusal):
+    backend.says("cancel", refusal, TAKEN_BACK)
+    async with at_export(core, context) as execution:
+        asked = await stepped(execution, 2)
+        execution.job = transitions.cancel_asked(asked, now_ms=core.clock.now_ms())
+        job = await stepped(execution, 2)
+    assert (job.ended, len(backend.calls("cancel"))) == (True, 2)
 
 
 CONFLICT = said({"code": 409, "message": "conflict"}, 409)

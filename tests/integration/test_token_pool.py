@@ -745,6 +745,16 @@ async def test_an_export_is_made_in_a_session_whose_token_has_no_credits_and_an_
     assert waits.value.reason is WaitReason.NO_CREDITS
 
 
+async def test_an_account_without_a_limit_is_one_whose_balance_nobody_knows(core, tmp_path):
+    told = answered({"code": 0, "data": {"available": -1, "frozen": 0, "total": -1}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator")
+        assert await taken_by_all(core, [context], [await core.submit(), await core.submit()]) == [token_id] * 2
+        asked = await core.submit(plan=Plan(message=None, action="credits"), media=())
+        await run_job(context, asked.id)
+        assert (await core.read(asked)).reply == "No limit of credits, 0 in use."
+
+
 async def test_that_a_dear_message_was_refused_keeps_no_usual_one_from_what_is_left(core, tmp_path):
     """Between the reservation and the refusal somebody else has spent of the token."""
     told = answered({"code": 0, "data": {"available": 170, "frozen": 0}})

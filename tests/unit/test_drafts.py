@@ -13,6 +13,7 @@ from worker.backend.drafts import (
     exportable,
     fingerprint,
     length_s,
+    same_draft,
     sound_only,
     state_fingerprint,
     summary,
@@ -115,6 +116,10 @@ def test_tracks_are_told_as_json_without_links() -> None:
         ({"t": {"a": {"tt": 0, "sg": [{"d": 1}]}}}, True),
         ({"t": [{"tt": 0, "sg": {"x": {"d": 1}}}]}, True),
         ({"t": {"video": [{"sg": [{"d": 1}]}], "audio": []}}, True),
+        ([{"tt": 0, "sg": [{"d": 1}]}], True),
+        ({"t": [{"tt": 0, "sg": ["sg_1", "sg_2"]}]}, True),
+        ([{"tt": 0, "sg": []}], False),
+        ({"t": [{"tt": 0, "sg": [None]}]}, False),
         ({"t": [{"tt": 0, "sg": []}]}, False),
         ({"t": {"a": {"tt": 0, "sg": {}}}}, False),
         ({"t": [{"tt": 0}]}, False),
@@ -125,6 +130,17 @@ def test_tracks_are_told_as_json_without_links() -> None:
 )
 def test_only_a_timeline_that_holds_something_is_exported(seen: object, *, expected: bool) -> None:
     assert exportable(seen) is expected
+
+
+def test_a_draft_that_is_nothing_but_its_tracks_is_read_as_any_other() -> None:
+    one = draft(clip())
+    other = draft(clip(), titles=(title("Hi"),))
+    bare, bare_other = one["t"], other["t"]
+    assert (summary(bare_other), tracks(bare_other)) == (summary({"t": bare_other}), tracks({"t": bare_other}))
+    assert changes(bare, bare_other) == changes({"t": bare}, {"t": bare_other}) != []
+    assert fingerprint(bare) == fingerprint({"t": bare}) != fingerprint(bare_other)
+    assert same_draft(bare, bare)
+    assert not same_draft(bare, bare_other)
 
 
 def read_again(made: dict[str, Any]) -> Any:

@@ -78,6 +78,13 @@ def test_an_error_without_a_code_may_pass_where_it_says_so() -> None:
     assert fault("render", 400, {"message": "no such internal track"}) is Fault.REFUSED
 
 
+@pytest.mark.parametrize("words", ["internal error", "Internal Server Error", "service unavailable", "try again later"])
+@pytest.mark.parametrize("call", ["open_session", "upload", "state", "render"])
+def test_an_error_under_a_code_that_no_page_knows_may_pass_where_it_says_so(call: str, words: str) -> None:
+    assert fault(call, body={"code": 5000, "message": words}) is Fault.BROKEN
+    assert fault(call, body={"code": 5000, "message": "the draft is not valid"}) is Fault.REFUSED
+
+
 def test_an_error_in_a_renders_status_is_how_it_stands_and_one_of_a_message_no_word_that_nothing_was_done() -> None:
     assert fault("render_status", body={"status": "failed", "error": "out of memory"}) is None
     assert fault("render_status", body={"success": True, "data": {"status": "failed", "error": "oom"}}) is None
@@ -126,7 +133,7 @@ def test_a_business_code_counts_more_than_the_status_beside_it() -> None:
         (401, Fault.TOKEN_REFUSED),
         (402, Fault.EXPORT_BLOCKED),
         (403, Fault.REFUSED),
-        (404, Fault.NO_STATE),
+        (404, Fault.REFUSED),
         (408, Fault.BROKEN),
         (413, Fault.TOO_LARGE),
         (415, Fault.UNSUPPORTED),
@@ -138,7 +145,7 @@ def test_a_business_code_counts_more_than_the_status_beside_it() -> None:
     ],
 )
 def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
-    assert fault(status=status, body={"detail": "no"}) is expected
+    assert fault("credits", status, {"detail": "no"}) is expected
 
 
 @pytest.mark.parametrize(
@@ -162,6 +169,9 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
         ("message", 404, {"detail": "Session not found"}, Fault.SESSION_LOST),
         ("state", 404, {"detail": "Not Found"}, Fault.NO_STATE),
         ("state", 200, {"code": 404, "message": "not found"}, Fault.NO_STATE),
+        ("state", 400, {"code": 400, "message": "bad request"}, Fault.NO_STATE),
+        ("state", 200, {"code": 400, "message": "bad request"}, Fault.NO_STATE),
+        ("state", 422, {"detail": "no"}, Fault.REFUSED),
         ("upload", 404, {"detail": "Not Found"}, Fault.REFUSED),
         ("render_status", 404, {}, Fault.RENDER_UNKNOWN),
         ("cancel_render", 404, {}, Fault.RENDER_UNKNOWN),
@@ -324,11 +334,11 @@ def test_a_success_that_complains_of_a_message_in_words_of_its_own_says_not_that
 
 def test_a_fault_repeats_no_token_no_link_and_no_raw_answer() -> None:
     words = "refused nmv_usr_abc for https://cdn.example/x?sig=1 \x00\u2028" + "a b" * 500
-    seen = found(status=400, body={"message": words})
+    seen = found("credits", status=400, body={"message": words})
     assert seen is not None
     assert seen.detail.startswith("refused … for … a ba ba")
     assert len(seen.detail) <= 160
-    assert str(seen) == "state: refused (HTTP 400)"
+    assert str(seen) == "credits: refused (HTTP 400)"
     page = fault_of("state", 502, b"<html>Bad gateway</html>", {})
     assert page is not None
     assert page.detail == "HTTP 502"

@@ -336,26 +336,108 @@ CONTENT_IN_CHINESE = [
     "工具箱的特写移到结尾。",
 ]
 
+SPANISH = [
+    ("He recortado el clip. Haz clic en el botón Exportar para descargarlo.", "He recortado el clip.", ("export",)),
+    ('Listo, añadí el título. Haga clic en "Exportar".', "Listo, añadí el título.", ("export",)),
+    ("Añadí música. Abre el panel de Exportación.", "Añadí música.", ("export",)),
+    ("He recortado el clip — pulsa el botón Exportar.", "He recortado el clip.", ("export",)),
+    ("Añadí música. Arrastra y suelta el clip en la línea de tiempo.", "Añadí música.", ("message",)),
+    ("Arrástralo a la línea de tiempo.", "", ("message",)),
+    ('Pulsa "Exportar" para descargar el vídeo.', "", ("export",)),
+    ("Presiona el botón Descargar.", "", ("export",)),
+    ("Ve al panel de Texto para cambiar la fuente.", "", ("state",)),
+    ("Cuando estés listo, haz clic en Exportar.", "", ("export",)),
+    ("Para descargarlo, haz clic en Exportar, luego elige 1080p.", "", ("export",)),
+    ("Puedes exportar el vídeo ahora.", "", ("export",)),
+    ("Selecciona 1080p en el menú desplegable.", "", ("api",)),
+    ("Revisa tu cuenta para ver los créditos.", "", ("credits",)),
+    ("Puedes previsualizarlo en la línea de tiempo.", "", ("summary",)),
+]
 
-@pytest.mark.parametrize(("said", "kept", "actions"), [*ENGLISH, *CHINESE])
+JAPANESE = [
+    (
+        "クリップをカットしました。「エクスポート」ボタンをクリックしてください。",
+        "クリップをカットしました。",
+        ("export",),
+    ),
+    ("タイトルを追加しました。エクスポートパネルを開いてください。", "タイトルを追加しました。", ("export",)),
+    ("完成しました。エクスポートボタンを押してください。", "完成しました。", ("export",)),
+    (
+        "音楽を追加しました。クリップをタイムラインにドラッグ＆ドロップしてください。",
+        "音楽を追加しました。",
+        ("message",),
+    ),
+    ("右上の「書き出し」をクリックすると保存できます。", "", ("export",)),
+    ("メニューから「書き出し」を選択してください。", "", ("export",)),
+    ("動画をダウンロードできます。", "", ("export",)),
+    ("エクスポートボタンから動画を保存できます。", "", ("export",)),
+    ("タイムラインでプレビューできます。", "", ("summary",)),
+    ("アカウントの残高をご確認ください。", "", ("credits",)),
+    ("設定を開いてください。", "", ("state",)),
+]
+
+AFTER_A_DASH = [
+    ('I trimmed the clip -- just click "Export".', "I trimmed the clip.", ("export",)),
+    ("I trimmed the clip ― open the Export panel.", "I trimmed the clip.", ("export",)),
+    ("Done: click Export to save.", "Done.", ("export",)),
+    ("已剪掉开头——点击导出按钮即可下载。", "已剪掉开头。", ("export",)),
+]
+
+CONTENT_IN_SPANISH = [
+    'Añadí el texto "Haz clic aquí" al final.',
+    "Toca la guitarra en la escena final.",
+    "Abre con un plano del mar.",
+    "Abre la escena con un primer plano.",
+    "La cuenta atrás empieza en el segundo 3.",
+    "El texto aparece en la ventana de la casa.",
+    "Añadí un botón de exportar animado al final.",
+    "Si quieres, puedo añadir música.",
+    "He añadido una transición — dura medio segundo.",
+    "¿Qué parte quieres que corte?",
+    "Por favor, sube un vídeo.",
+    "Usa una música suave y corta los silencios.",
+    "Recorté la escena en la que alguien pulsa el botón.",
+    "Listo: el vídeo dura 10 segundos.",
+    "Se ha aplicado el filtro en la ventana del inicio.",
+]
+
+CONTENT_IN_JAPANESE = [
+    "クリック音を3秒の位置に追加しました。",
+    "タイトル「ここをクリック」を追加しました。",
+    "画面の明るさを上げました。",
+    "ボタンを押すシーンをカットしました。",
+    "タイムラインに音楽を追加しました。",
+    "ダウンロードのアニメーションを入れました。",
+    "字幕は画面の下に表示されます。",
+    "音楽はタイムラインの最後まで再生されます。",
+    "クリップをアップロードしてください。",
+    "どの部分をカットしますか？",
+    "設定した長さは10秒です。",
+]
+
+TALK = [*ENGLISH, *CHINESE, *SPANISH, *JAPANESE, *AFTER_A_DASH]
+CONTENT = [*CONTENT_IN_ENGLISH, *CONTENT_IN_CHINESE, *CONTENT_IN_SPANISH, *CONTENT_IN_JAPANESE]
+
+
+@pytest.mark.parametrize(("said", "kept", "actions"), TALK)
 def test_gui_talk_goes_and_content_beside_it_stays(said: str, kept: str, actions: tuple[str, ...]) -> None:
     seen = translate(said)
     assert (seen.text, seen.actions) == (kept, actions)
 
 
-@pytest.mark.parametrize("said", [*CONTENT_IN_ENGLISH, *CONTENT_IN_CHINESE])
+@pytest.mark.parametrize("said", CONTENT)
 def test_content_that_sounds_like_gui_talk_stays_letter_by_letter(said: str) -> None:
     seen = translate(said)
     assert (seen.text, seen.actions) == (said, ())
 
 
 def test_all_content_in_one_text_stays() -> None:
-    text = "\n".join([*CONTENT_IN_ENGLISH, *CONTENT_IN_CHINESE])
+    text = "\n".join(CONTENT)
     assert translate(text).text == text
 
 
 def test_all_gui_talk_in_one_text_goes() -> None:
-    text = "\n".join(said for said, kept, _ in [*ENGLISH, *CHINESE] if not kept)
+    text = "\n".join(said for said, kept, _ in TALK if not kept)
     assert translate(text).text == ""
 
 
@@ -386,6 +468,17 @@ def test_all_gui_talk_in_one_text_goes() -> None:
             "按 ",
             "就",
             "从",
+        ),
+        *(
+            "puedes ",
+            "haz clic ",
+            "para ",
+            "ve a la ",
+            "クリック",
+            "ボタンを",
+            "タイムラインで",
+            " -- ",
+            "エクスポート",
         ),
     ],
 )

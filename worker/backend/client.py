@@ -15,6 +15,7 @@ import msgspec
 from core.profiles import PROFILES
 from core.security.redacted_repr import redacted_repr
 from worker.backend import requests, responses
+from worker.backend.drafts import Draft
 from worker.backend.events import Heartbeat, StreamDecoder, StreamError, StreamEvent, Unknown
 from worker.backend.faults import BackendFault, Fault, fault_of_stream
 from worker.backend.multipart import FileForm
@@ -45,6 +46,8 @@ class Download(msgspec.Struct, frozen=True):
 
     size_bytes: int | None
     chunks: AsyncIterator[bytes]
+    #: whoever asks for the address that was asked for comes to the file
+    direct: bool = True
 
 
 class Backend:
@@ -159,7 +162,7 @@ class Backend:
         *,
         render_id: str,
         session_id: str,
-        draft: dict[str, Any],
+        draft: Draft,
         output: dict[str, Any],
     ) -> str | None:
         """Begin a render under an id of ours, and return another one that the answer names. RENDER_DUPLICATE: it is there."""

@@ -190,7 +190,16 @@ def _agent_events(frame: dict[str, Any]) -> list[StreamEvent]:
     parts = content.get("parts") if isinstance(content, dict) else None
     known = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     chunk = frame.get("partial") is True
-    return [*_agent_text(known, chunk=chunk), *_agent_tools(known), *_agent_error(frame)]
+    told = [*_agent_tools(known), *_agent_error(frame)]
+    if _is_callers(frame, content):
+        return told or [Heartbeat()]
+    return [*_agent_text(known, chunk=chunk), *told]
+
+
+def _is_callers(frame: dict[str, Any], content: object) -> bool:
+    """Tell the caller's own message, which some servers send back first, from what the backend says."""
+    role = content.get("role") if isinstance(content, dict) else None
+    return role == "user" and frame.get("author") in (None, "user")
 
 
 def _agent_text(parts: list[dict[str, Any]], *, chunk: bool) -> list[StreamEvent]:

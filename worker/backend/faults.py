@@ -153,6 +153,8 @@ USUAL_LABELS = (
     *("200", "cut", Fault.UNREACHABLE, Fault.BROKEN, Fault.REFUSED),
     *map(str, (*_BY_CODE, *_BY_STATUS, 400, 403, 404, 500, 502, 503, 504)),
 )
+#: what may be answered where a session has no state
+NO_SUCH_STATE = (400, 404, 410)
 _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _RENDER_CALLS = ("render_status", "cancel_render", "download")
@@ -162,7 +164,7 @@ _DUPLICATE_WORDS = ("duplicate", "already exist", "already been used", "already 
 _SCOPE_WORDS = ("scope", "permission", "forbidden", "not allowed", "权限")
 #: a 402 is about the plan, unless it says so of what is no export
 _CREDIT_WORDS = ("credit", "balance", "积分", "余额")
-#: what an error without a code or a status says of itself where it may pass
+#: what an error without a code or a status, or under a code that no page knows, says of itself where it may pass
 _PASSING_WORDS = (
     "internal error",
     "internal server",
@@ -257,7 +259,8 @@ def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) 
         return None
     seen = failed_code if status in _SUCCESS else status
     words = _words(answer).lower()
-    passing = seen is None and any(word in words for word in _PASSING_WORDS)
+    undescribed = seen is None or (call != "message" and seen not in _KNOWN_CODES)
+    passing = undescribed and any(word in words for word in _PASSING_WORDS)
     return _by_place(call, seen, words) or _by_status(seen) or (Fault.BROKEN if passing else Fault.REFUSED)
 
 
@@ -302,7 +305,7 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
         return Fault.RENDER_UNKNOWN
     if seen in (404, 410) and call in _SESSION_CALLS and "session" in words:
         return Fault.SESSION_LOST
-    return Fault.NO_STATE if seen == HTTPStatus.NOT_FOUND and call == "state" else None
+    return Fault.NO_STATE if seen in NO_SUCH_STATE and call == "state" else None
 
 
 def _says_busy(call: str, seen: int | None, words: str) -> bool:

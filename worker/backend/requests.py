@@ -10,6 +10,7 @@ import msgspec
 
 from core.profiles import Profile
 from core.security.redacted_repr import redacted_repr
+from worker.backend.drafts import Draft
 
 #: every kind of call, as metrics and faults name it
 CALLS = (
@@ -66,5 +67,5 @@ class RenderBody(msgspec.Struct, frozen=True):
 
     id: str
     session_id: str = msgspec.field(name="sessionId")
-    draft: dict[str, Any]
+    draft: Draft
     output: dict[str, Any]

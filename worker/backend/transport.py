@@ -21,7 +21,7 @@ from worker.backend.breaker import BackendBreaker
 from worker.backend.connections import BackendConnections
 from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.http11 import Outgoing, Timeouts
-from worker.backend.responses import NothingTold, UnreadableAnswer, open_envelope
+from worker.backend.responses import NothingTold, UnreadableAnswer, link_to_film, open_envelope
 from worker.backend.surprises import Surprise
 from worker.causes import is_tls_failure
 from worker.connections.idle import origin_of
@@ -73,11 +73,15 @@ class BackendRequest(msgspec.Struct, frozen=True):
 
 
 class Redirected(Exception):  # noqa: N818 - says what happened
-    """The file is elsewhere: at `url`, of whatever host. That is an answer."""
+    """The file is elsewhere: at `url`, of whatever host. That is an answer, of HTTP's `status`.
 
-    def __init__(self, url: str, status: int) -> None:
+    `by_http`: everybody is led there, not only who reads JSON.
+    """
+
+    def __init__(self, url: str, status: int, *, by_http: bool = True) -> None:
         self.url = url
         self.status = status
+        self.by_http = by_http
         super().__init__("redirected")
 
 
@@ -156,7 +160,13 @@ class Transport:
                 held.push_async_callback(response.aclose)
                 _raise_for_redirect(request.call, response, at=self._url(request, connections))
                 chunks = await held.enter_async_context(aclosing(_chunks(request.call, response)))
-                head = await _require_bytes(request.call, response, chunks, within_s=self._silence_s(request))
+                head = await _require_bytes(
+                    request.call,
+                    response,
+                    chunks,
+                    within_s=self._silence_s(request),
+                    at=self._url(request, connections),
+                )
             whole = _behind(head, chunks)
             if request.call not in _FILE_CALLS:
                 whole = _unless_json(request.call, response, chunks, within_s=self._silence_s(request))
@@ -309,19 +319,25 @@ async def _ending_in_time(call: str, response: httpx.Response, *, within_s: floa
 
 def _raise_for_redirect(call: str, response: httpx.Response, *, at: str) -> None:
     """Say where a file is that is not at this URL."""
-    if call not in _FILE_CALLS or not response.has_redirect_location:
-        return
+    if call in _FILE_CALLS and response.has_redirect_location:
+        raise _led_on(call, response, response.headers["location"], at=at)
+
+
+def _led_on(call: str, response: httpx.Response, link: str, *, at: str, by_http: bool = True) -> Exception:
+    """Make what says that a file is where a link leads: Redirected, or a fault where it leads nowhere."""
     try:
-        target = urljoin(at, response.headers["location"])
+        return Redirected(urljoin(at, link), response.status_code, by_http=by_http)
     except ValueError:
-        raise _unreadable(call, response, "the answer leads nowhere", Surprise.NO_STREAM) from None
-    raise Redirected(target, response.status_code)
+        return _unreadable(call, response, "the answer leads nowhere", Surprise.NO_STREAM)
 
 
 async def _require_bytes(
-    call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float
+    call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float, at: str
 ) -> bytes:
-    """Raise what an answer says that is no stream and no file. Returns what of it had to be read to tell."""
+    """Raise what an answer says that is no stream and no file. Returns what of it had to be read to tell.
+
+    `at`: the address that was asked, from which a link leads on.
+    """
     if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
         return b""
     head = b""
@@ -329,7 +345,10 @@ async def _require_bytes(
         head = await _head(call, response, chunks, within_s=within_s)
         if format_of_content(head):
             return head
-    _raise_for_refusal(call, response, await _whole_body(call, response, chunks, within_s=within_s, head=head))
+    body = await _whole_body(call, response, chunks, within_s=within_s, head=head)
+    _raise_for_refusal(call, response, body)
+    if call in _FILE_CALLS and (link := link_to_film(body)):
+        raise _led_on(call, response, link, at=at, by_http=False)
     raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from core.clock import Clock, stopwatch_s
 from core.media.sniff import format_of_content
 from core.settings import Settings
-from worker.backend.drafts import exportable, fingerprint
+from worker.backend.drafts import Draft, exportable, fingerprint
 from worker.backend.events import Heartbeat
 from worker.backend.faults import BackendFault
 from worker.backend.responses import RenderStatus
@@ -118,7 +118,7 @@ class PaidChecks:
         if ids and (done := await self._await_render(ids)):
             await self._film(ids, done)
 
-    async def _start_render(self, session_id: str, render_id: str, draft: dict[str, Any]) -> tuple[str, ...]:
+    async def _start_render(self, session_id: str, render_id: str, draft: Draft) -> tuple[str, ...]:
         """Ask for a render; by which ids it is known, none where it was refused."""
         starting = self._calls.backend.start_render(
             self._calls.credentials,

@@ -127,8 +127,12 @@ class _Fetch:
         found = await self._keep(_open(self._context, url, None))
         if _is_to_show(show, found) and self._credentials and self._context.backend.is_own(url):
             with_it = await self._keep(_open(self._context, url, self._credentials))
-            return msgspec.structs.replace(with_it, token_tried=True) if isinstance(with_it, NoFilm) else with_it
-        return msgspec.structs.replace(found, public=not _holds_token(url)) if isinstance(found, KeptFilm) else found
+            if isinstance(with_it, NoFilm):
+                return msgspec.structs.replace(with_it, token_tried=True)
+            return msgspec.structs.replace(with_it, public=False)
+        if isinstance(found, KeptFilm):
+            return msgspec.structs.replace(found, public=found.public and not _holds_token(url))
+        return found
 
     async def by_download(self, credentials: Credentials, render_ids: tuple[str, ...]) -> KeptFilm | NoFilm:
         """Fetch it by the download call, by the first of the render's ids that is known."""
@@ -138,7 +142,8 @@ class _Fetch:
         """Write what comes to storage, and look at it."""
         try:
             async with opening as download:
-                return await self._write(_beginning_like_one(_whole(download), self._expected.format))
+                kept = await self._write(_beginning_like_one(_whole(download), self._expected.format))
+                return msgspec.structs.replace(kept, public=download.direct)
         except BackendFault as fault:
             return _told_of_fault(fault)
         except Permanent as refused:
@@ -240,7 +245,7 @@ async def _open_download(
             opened = await _enter_first_known(context, held, credentials, render_ids)
         except Redirected as hop:
             opened = await _follow(context, held, hop.url, credentials)
-        yield opened
+        yield msgspec.structs.replace(opened, direct=False)
 
 
 async def _enter_first_known(
@@ -258,13 +263,15 @@ async def _enter_first_known(
 
 async def _follow(context: WorkerContext, held: AsyncExitStack, url: str, credentials: Credentials | None) -> Download:
     """Go where redirects lead, at the backend's host here, and from the first other one on behind the guard."""
+    direct = True
     for _ in range(_MOST_HOPS + 1):
         if not context.backend.is_own(url):
             opening = fetch_media(context.outbound, url, max_bytes=_LARGEST_FILM_BYTES, limits=FILM_LIMITS)
             fetched = await held.enter_async_context(opening)
-            return Download(fetched.size_bytes, fetched.chunks)
+            return Download(fetched.size_bytes, fetched.chunks, direct)
         try:
-            return await held.enter_async_context(context.backend.open_output(url, credentials))
+            opened = await held.enter_async_context(context.backend.open_output(url, credentials))
+            return msgspec.structs.replace(opened, direct=direct)
         except Redirected as hop:
-            url = hop.url
+            url, direct = hop.url, direct and hop.by_http
     raise BackendFault(Fault.REFUSED, call="output", detail="its link redirects too often")

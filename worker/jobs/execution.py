@@ -19,7 +19,7 @@ from core.store.redis.codec import unpack_json
 from core.store.token_work import Answers
 from worker.backend import drafts
 from worker.backend.client import Credentials
-from worker.backend.faults import BackendFault, Fault
+from worker.backend.faults import NO_SUCH_STATE, BackendFault, Fault
 from worker.backend.responses import NO_STATE, State
 from worker.context import WorkerContext
 from worker.jobs.metrics import JobGauge, count_stage
@@ -36,6 +36,8 @@ T = TypeVar("T")
 _NOTHING_THERE = drafts.state_fingerprint(NO_STATE.content, uploads=0)
 #: after so many answers without a state in them the next one is believed: there is none yet
 _NOTHINGS_BELIEVED = 2
+#: so it is with pages that say so, for longer: it takes a quarter of a minute
+_PAGES_BELIEVED = 4
 
 
 class CancelAsked(Exception):  # noqa: N818 - it says what happened
@@ -248,10 +250,14 @@ class JobExecution:
 
         An answer that holds nothing may be a slip, and what is in the session is what the edit is told by: before the
         message it must come again and again. So it is with a code for a session that is gone: it comes of a third new one.
+        A page may be of somebody before the backend, who lets the next call through: it must come for longer.
         """
-        again = tries_of(fault, self.job) >= _NOTHINGS_BELIEVED
+        tries = tries_of(fault, self.job)
+        again = tries >= _NOTHINGS_BELIEVED
         if fault.fault is Fault.NOTHING_TOLD:
             return self.job.sent is not None or again
+        if fault.fault is Fault.BROKEN:
+            return fault.status in NO_SUCH_STATE and tries >= _PAGES_BELIEVED
         if fault.fault is Fault.SESSION_LOST and self.job.sent is None and again:
             return True
         return fault.fault is Fault.NO_STATE or (fault.fault is Fault.SESSION_LOST and fault.code in (None, 404))

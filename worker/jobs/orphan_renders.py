@@ -35,6 +35,8 @@ _PART_OF_AGE, _LONGEST_PAUSE_S = 0.25, 3600.0
 _BEGINS_WITHIN_S = 120.0
 #: what is said of one that has not begun, or of all to a token that may begin none
 _NOT_THERE = (Fault.RENDER_UNKNOWN, Fault.EXPORT_BLOCKED, Fault.SCOPE_MISSING)
+#: what a page says where there is no call by which a render is taken back
+_NO_SUCH_CALL = (404, 405, 410, 501)
 #: words of a render that the backend still works on
 _UNDER_WAY = ("pending", "processing")
 
@@ -134,7 +136,7 @@ async def _cancel_or_look(backend: Backend, credentials: Credentials, ids: Seque
     try:
         await backend.cancel_render(credentials, *ids)
     except BackendFault as fault:
-        if fault.fault in PASSING and fault.fault is not Fault.BUSY:
+        if fault.fault in PASSING and fault.fault is not Fault.BUSY and fault.status not in _NO_SUCH_CALL:
             raise
         return await backend.read_render_status(credentials, *ids)
     return None

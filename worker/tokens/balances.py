@@ -31,16 +31,17 @@ class TokenBalances:
         return balance, await self.note(token_id, balance, job_id=job_id)
 
     async def ask(self, credentials: Credentials) -> Credits | None:
-        """Ask the backend for a token's balance, and write nothing down. None: it does not say, which is no error.
+        """Ask the backend for a token's balance, and write nothing down. None: it does not say, or there is no limit.
 
         Raises BackendFault(TOKEN_REFUSED).
         """
         try:
-            return await self._backend.read_credits(credentials)
+            balance = await self._backend.read_credits(credentials)
         except BackendFault as fault:
             if fault.fault is Fault.TOKEN_REFUSED:
                 raise
             return None
+        return None if balance.unlimited else balance
 
     async def note(self, token_id: str, balance: Credits | None, *, job_id: str | None = None) -> Use | None:
         """Write a balance where one was just read, and say who but this job has messages on the token. None: removed."""

@@ -9,9 +9,11 @@ from worker.backend.drafts.diff import changes
 from worker.backend.drafts.find import find_draft, written_out
 from worker.backend.drafts.fingerprint import exportable, fingerprint, same_draft, state_fingerprint
 from worker.backend.drafts.length import length_s, sound_only
+from worker.backend.drafts.parse import Draft
 from worker.backend.drafts.summary import summary, tracks
 
 __all__ = [
+    "Draft",
     "changes",
     "exportable",
     "find_draft",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from worker.backend import json_text
-from worker.backend.drafts.parse import SEGMENTS, TRACKS, dicts
+from worker.backend.drafts.parse import SEGMENTS, TRACKS, Draft, dicts
 
 _KEY = "draft"
 _DEEPEST = 6
@@ -30,11 +30,13 @@ def written_out(value: Any, depth: int = _DEEPEST) -> Any:
     return value
 
 
-def find_draft(state: Mapping[str, Any]) -> dict[str, Any] | None:
+def find_draft(state: Mapping[str, Any]) -> Draft | None:
     """Find the draft in a state that is written out. None: there is none."""
     named = state.get(_KEY)
     if isinstance(named, dict):
         return _innermost(named)
+    if isinstance(named, list) and _are_tracks(named):
+        return named
     return next(_by_shape(dict(state), _DEEPEST), None)
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from worker.backend.drafts.parse import META, SEGMENTS, TRACKS, dicts, pick
+from worker.backend.drafts.parse import META, SEGMENTS, TRACKS, dicts, pick, tracks_of
 
 _CONTENT_AT_TOP = {
     "d",
@@ -62,13 +62,20 @@ _NOTHING: tuple[object, ...] = (None, "", [], {})
 
 def exportable(draft: object) -> bool:
     """Tell whether a track holds anything: else the render call is not made."""
-    holder = (draft,) if isinstance(draft, dict) else ()
-    return any(bool(list(dicts(pick((track,), SEGMENTS)))) for track in dicts(pick(holder, TRACKS)))
+    return any(_holds_anything(pick((track,), SEGMENTS)) for track in dicts(tracks_of(draft)))
+
+
+def _holds_anything(segments: object) -> bool:
+    """Whether there are segments, in whatever form: a list may name what stands elsewhere, ``["sg_1", "sg_2"]``."""
+    if isinstance(segments, dict):
+        return any(map(_holds_anything, segments.values())) or bool(list(dicts(segments)))
+    return isinstance(segments, list) and any(segment not in _NOTHING for segment in segments)
 
 
 def fingerprint(draft: object) -> str:
     """Name the content: equal for two reads of the same work, different once the work changed."""
-    top = {key: value for key, value in draft.items() if key in _CONTENT_AT_TOP} if isinstance(draft, dict) else {}
+    told = {"t": draft} if isinstance(draft, list) else draft
+    top = {key: value for key, value in told.items() if key in _CONTENT_AT_TOP} if isinstance(told, dict) else {}
     canonical = json.dumps(_content(top, _DEEPEST), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

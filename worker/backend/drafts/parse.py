@@ -16,6 +16,9 @@ from worker.backend.redact import one_line
 TrackKind: TypeAlias = Literal["video", "audio", "text", "other"]
 Keys: TypeAlias = tuple[str, ...]
 
+#: a draft as the backend writes it, and as it goes back to be rendered: an object, or nothing but its tracks
+Draft: TypeAlias = dict[str, Any] | list[Any]
+
 TRACKS: Keys = ("t", "tracks")
 SEGMENTS: Keys = ("sg", "segments", "clips")
 META: Keys = ("m", "meta", "metadata")
@@ -102,9 +105,13 @@ class Timeline(msgspec.Struct, frozen=True):
 
 def timeline(draft: object) -> Timeline:
     """Read whatever came as a draft."""
-    holders = _holders(draft)
-    width, height = _size(holders)
-    return Timeline(tuple(_track(each) for each in dicts(pick(holders, TRACKS))), width, height)
+    width, height = _size(_holders(draft))
+    return Timeline(tuple(_track(each) for each in dicts(tracks_of(draft))), width, height)
+
+
+def tracks_of(draft: object) -> object:
+    """Find what holds a draft's tracks."""
+    return draft if isinstance(draft, list) else pick(_holders(draft), TRACKS)
 
 
 def pick(holders: tuple[dict[str, Any], ...], keys: Keys) -> object:

@@ -7,24 +7,32 @@ click sound").
 import re
 
 from core.traditional_chinese import simplified
-from worker.backend.gui_talk import chinese, english
+from worker.backend.gui_talk import chinese, english, japanese, spanish
 from worker.backend.gui_talk.rules import GuiAction, Rule
 
 _REPORT = re.compile(
     r"(?<!\w)(?:i|we)\b(?!(?:['’]d| would)? (?:recommend|suggest|advise))|\b\d{1,2}:\d{2}\b|第\d+秒|"
     r"\b(?:added|removed|trimmed|placed|applied|inserted|replaced|moved|changed|created|cut|"
-    r"sound|effect|graphic|animation|scene|shot|footage|has been|have been|was|were)\b|已|了|我|音效|动画|镜头|画面",
+    r"sound|effect|graphic|animation|scene|shot|footage|has been|have been|was|were)\b|已|了|我|音效|动画|镜头|画面|"
+    r"\b(?:he|hemos|se (?:ha|han)|(?:añad|agreg|recort|elimin|cort|quit|insert|aplic|cambi|cre)(?:í|é|ué|qué|ó|id[oa]s?|ad[oa]s?))\b",
     re.IGNORECASE,
 )
+#: a Japanese clause says at its end that something was done
+_REPORT_IN_JAPANESE = re.compile(r"(?:ました|ております|です)\W{0,3}$")
 _LATER = re.compile(r"\b(?:once|when|after|until|if|to)\b|即可|以便|来", re.IGNORECASE)
 _LATIN, _HAN = re.compile(r"[a-z]", re.IGNORECASE), re.compile(r"[\u3400-\u9fff]")
-_EXPORT = re.compile(r"\b(?:export|download|render)|导出|下载", re.IGNORECASE)
-_ACCOUNT = re.compile(r"\b(?:account|billing|subscription)|账户|帐户|账单|订阅|积分", re.IGNORECASE)
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_EXPORT = re.compile(r"\b(?:export|download|render|descarg)|导出|下载|エクスポート|书き出|ダウンロード", re.IGNORECASE)
+_ACCOUNT = re.compile(
+    r"\b(?:account|billing|subscription|facturación)|\b(?:tu|su) cuenta\b|账户|帐户|账单|订阅|积分|アカウント",
+    re.IGNORECASE,
+)
 _PURPOSE = re.compile(
     r"\W{0,3}(?:(?:and|or|but|so) )?"
     r"(?:to|if|when|once|whenever|after|before|for|in case|in order to|as soon as)\b|"
     r"\W{0,3}(?:(?:simply|just|then|now|and) )?(?:select|choose|pick|highlight|mark) (?:the|your|an?|any|one|this|that)\b|"
     r"\W{0,3}(?:then |now |just ){0,2}go (?:ahead|on)\s?$|"
+    r"\W{0,3}(?:y |o |pero )?(?:para|cuando|si|una vez|tras|después|antes)\b|"
     r".{0,3}(?:如果|若|当|要|想|如需|为了|.{0,12}(?:后|前|时)$)",
     re.IGNORECASE,
 )
@@ -32,7 +40,9 @@ _SEQUEL = re.compile(
     r"\W{0,3}(?:(?:and|then|or|so) ){0,2}"
     r"(?:choose|select|pick|set|enter|type|download|save|share|wait|adjust|drag|drop|move|click|tap|hit|press|confirm|"
     r"start|export|use|follow|make|change|edit|view|see|enjoy|fine-tune|tweak|go|you\b|it['’]?ll\b|"
-    r"(?:it|your|the|this|that) .{0,40}\b(?:will|should|can)\b)|(?:并|然后|再|即可|就|选|下载|保存|您|你|微调|调整)",
+    r"(?:it|your|the|this|that) .{0,40}\b(?:will|should|can)\b)|"
+    r"\W{0,3}(?:(?:y|luego|después|entonces) ){0,2}(?:elige|elija|selecciona|seleccione|escoge|escoja|guarda|guarde|espera|"
+    r"espere|confirma|confirme|ajusta|ajuste|pulsa|pulse|descarga|descargue|exporta|exporte)\b|(?:并|然后|再|即可|就|选|下载|保存|您|你|微调|调整)",
     re.IGNORECASE,
 )
 
@@ -48,13 +58,16 @@ def asked_for(masked: str, words: str) -> GuiAction | None:
 
 
 def _rules_for(masked: str) -> tuple[Rule, ...]:
-    """Take the tables of the languages whose script is in the clause; both may be."""
-    return (english.ENGLISH_RULES if _LATIN.search(masked) else ()) + (
-        chinese.CHINESE_RULES if _HAN.search(masked) else ()
-    )
+    """Take the tables of the languages whose script is in the clause; several may be."""
+    latin = (*english.ENGLISH_RULES, *spanish.SPANISH_RULES) if _LATIN.search(masked) else ()
+    if _KANA.search(masked):
+        return (*latin, *japanese.JAPANESE_RULES)
+    return (*latin, *(chinese.CHINESE_RULES if _HAN.search(masked) else ()))
 
 
 def _reports(masked: str) -> bool:
+    if _KANA.search(masked):
+        return _REPORT_IN_JAPANESE.search(masked) is not None
     return _REPORT.search(_LATER.split(masked, maxsplit=1)[0]) is not None
 
 

@@ -15,7 +15,7 @@ _QUOTED = re.compile(
 _SENTENCE_END = re.compile(r"(?:[.!?…]{1,4}[)\]*_]{0,3}(?=\s|$)|[。！？]{1,4}[）]?)[^\S\n]*")
 _LIST_MARK = re.compile(r"[^\S\n]{0,12}(?:(?:\d{1,3}[.)]|[-*•])[^\S\n]|#{1,6}[^\S\n])?[^\S\n]{0,12}")
 _CLAUSE_GAP = re.compile(
-    r"[,;]\s|[，；]|[—–]{1,2}| - "
+    r"[,;]\s|[，；]|[—–―‒]{1,2}|\s-{1,3}\s|(?:(?<=\bdone)|(?<=\bready)|(?<=\ball set)|(?<=\blisto)):\s"
     r"|(?<=\s)(?:(?<!drag )and(?! hold\b)(?: then)?|then|but|so|or|which)\s",
     re.IGNORECASE,
 )

@@ -6,7 +6,7 @@ status (BACKEND.md, "Calls"); what is missing is None. It must not know how the 
 
 from worker.backend.responses.accounts import Credits, IssuedToken, parse_credits, parse_issued_token
 from worker.backend.responses.envelope import NothingTold, UnreadableAnswer, open_envelope
-from worker.backend.responses.renders import RenderStatus, parse_render_ids, parse_render_status
+from worker.backend.responses.renders import RenderStatus, link_to_film, parse_render_ids, parse_render_status
 from worker.backend.responses.sessions import (
     NO_STATE,
     ClaimToken,
@@ -30,6 +30,7 @@ __all__ = [
     "UnreadableAnswer",
     "UploadAnswer",
     "UploadedFile",
+    "link_to_film",
     "open_envelope",
     "parse_claim_token",
     "parse_credits",

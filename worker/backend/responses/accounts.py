@@ -8,6 +8,8 @@ from core.security.redacted_repr import redacted_repr
 from worker.backend.responses.envelope import UnreadableAnswer
 from worker.backend.responses.values import moment_ms, needed, user_of, whole
 
+_NO_LIMIT = -1
+
 
 @redacted_repr("user_id", "expires_at_ms", "credits")
 class IssuedToken(msgspec.Struct, frozen=True):
@@ -27,6 +29,11 @@ class Credits(msgspec.Struct, frozen=True):
     total: int
     #: whether the answer says what is frozen at all
     tells_frozen: bool = True
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether the account has no limit, as ``-1`` says where a number is asked for."""
+        return self.available == _NO_LIMIT
 
     def as_told(self) -> dict[str, int]:
         """Write it as callers read it."""

@@ -1,4 +1,4 @@
-"""Takes an answer out of its envelope: ``{"code":0,"data":{…}}``, ``{"success":true,"data":{…}}`` or none."""
+"""Takes an answer out of its envelopes: ``{"code":0,"data":{…}}``, ``{"success":true,"data":{…}}``, several or none."""
 
 from typing import Any
 
@@ -25,6 +25,11 @@ COMPLAINT = {
 }
 COMPLAINT |= ERROR_KEYS
 
+#: what stands in the place of ``data`` at some servers
+_OTHER_DATA = "result"
+#: how many envelopes an answer may stand in, one in the other, beside the outer one
+_DEEPEST = 2
+
 
 class UnreadableAnswer(Exception):  # noqa: N818 - reads as what happened
     """The answer is no JSON object, or lacks the one thing it was asked for. `kind` says which."""
@@ -46,10 +51,23 @@ def open_envelope(body: bytes) -> dict[str, Any]:
         answer = json_text.parse(body)
     except ValueError as error:
         raise UnreadableAnswer("the answer is no JSON", Surprise.PAGE) from error
-    data = answer.get("data") if isinstance(answer, dict) else None
-    inner = answer if data is None else data
-    if isinstance(inner, list):
-        return {"files": inner}
-    if not isinstance(inner, dict):
+    if isinstance(answer, list):
+        return {"files": answer}
+    if not isinstance(answer, dict):
         raise UnreadableAnswer("the answer is no JSON object", Surprise.NO_OBJECT)
-    return inner
+    return _inner(answer)
+
+
+def _inner(answer: dict[str, Any], depth: int = _DEEPEST) -> dict[str, Any]:
+    """Open an envelope, and another one in it. What only says that all is well, ``{"code": 0, "data": true}``, holds nothing."""
+    held = answer.get("data")
+    if held is None and answer.keys() - ENVELOPE == {_OTHER_DATA}:
+        held = answer[_OTHER_DATA]
+    if isinstance(held, list):
+        return {"files": held}
+    if isinstance(held, dict):
+        is_envelope = depth > 0 and bool(held) and not held.keys() - ENVELOPE
+        return _inner(held, depth - 1) if is_envelope else held
+    if held is None or held is True or isinstance(held, str):
+        return answer
+    raise UnreadableAnswer("the answer is no JSON object", Surprise.NO_OBJECT)

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from core.security.redacted_repr import redacted_repr
+from worker.backend.responses.envelope import UnreadableAnswer, open_envelope
 from worker.backend.responses.values import finite, moment_ms, number, text, whole, words_of
 
 #: under which keys a film's link may stand, in the output or beside the status
@@ -13,9 +14,12 @@ _LINK_KEYS = (
     *("url", "outputUrl", "output_url", "downloadUrl", "download_url"),
     *("videoUrl", "video_url", "fileUrl", "file_url"),
 )
+#: under which keys a render's name may stand, and a render itself
+_ID_KEYS = ("id", "renderId", "render_id", "taskId", "task_id", "jobId", "job_id", "exportId", "export_id")
+_RENDER_KEYS = ("render", "job", "task", "export")
 _WHOLE = 100
 #: a word for work that goes on: ``processing``, ``in_progress``, ``started``
-_UNDER_WAY = re.compile("ing|progress|start|active|wait")
+_UNDER_WAY = re.compile("ing(?!s)|progress|start|active|wait")
 #: a word that speaks of an end: ``render_completed``, ``success_with_warnings``, ``finish``
 _OVER = re.compile("(?<!in)complet|(?<!un)succe|(?<!un)finish|^ok")
 RenderWord: TypeAlias = Literal["pending", "processing", "completed", "failed"]
@@ -38,6 +42,7 @@ class RenderStatus(msgspec.Struct, frozen=True):
 
 
 def parse_render_status(data: dict[str, Any]) -> RenderStatus:
+    data = _render_in(data)
     output = data.get("output")
     made = output if isinstance(output, dict) else {}
     url = text(made, *_LINK_KEYS) or text(data, *_LINK_KEYS) or (output if isinstance(output, str) else None)
@@ -54,10 +59,32 @@ def parse_render_status(data: dict[str, Any]) -> RenderStatus:
     )
 
 
+def link_to_film(body: bytes) -> str | None:
+    """Find where a film is in an answer that came in its place: ``{"code": 0, "data": {"url": "https://…"}}``."""
+    try:
+        data = open_envelope(body)
+    except UnreadableAnswer:
+        return None
+    told = parse_render_status(data).url or text(data, "link", "signedUrl", "signed_url", "data")
+    return told if told and "/" in told else None
+
+
+def _render_in(data: dict[str, Any]) -> dict[str, Any]:
+    """Find what tells of the render where nothing does at the top: ``{"render": {"status": "completed", …}}``."""
+    if "status" in data or "output" in data:
+        return data
+    return next((data[key] for key in _RENDER_KEYS if isinstance(data.get(key), dict)), data)
+
+
 def parse_render_ids(data: dict[str, Any]) -> list[str]:
-    """List by which ids the backend may go on to speak of a render that it was asked for; it may name ours, and its own."""
-    named = (text(data, key) for key in ("id", "renderId", "render_id", "taskId", "task_id"))
-    return [name for name in named if name]
+    """List by which ids the backend may go on to speak of a render that it was asked for; it may name ours, and its own.
+
+    They stand in the answer, in what it calls the render, or are all of it: ``{"success": true, "data": "r-1"}``.
+    """
+    within = (data.get(key) for key in _RENDER_KEYS)
+    holders = [data, *(holder for holder in within if isinstance(holder, dict))]
+    named = (text(holder, key) for holder in holders for key in _ID_KEYS)
+    return [name for name in (*named, text(data, "data")) if name]
 
 
 def _render_word(status: object, *, linked: bool, whole: bool) -> RenderWord:

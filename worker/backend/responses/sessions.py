@@ -8,7 +8,7 @@ import msgspec
 
 from core.media.formats import is_named
 from core.security.redacted_repr import redacted_repr
-from worker.backend.drafts import find_draft, written_out
+from worker.backend.drafts import Draft, find_draft, written_out
 from worker.backend.redact import TOKEN
 from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, NothingTold, UnreadableAnswer
 from worker.backend.responses.values import needed, number, text, user_of, values
@@ -32,7 +32,7 @@ class ClaimToken(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, frozen=True):
     """A session as it is now. `draft` is the backend's own form: `worker.backend.drafts` reads it."""
 
-    draft: dict[str, Any] | None
+    draft: Draft | None
     video_infos: list[Any]
     generated_media: list[Any]
     task_id: str | None

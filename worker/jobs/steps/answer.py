@@ -31,13 +31,15 @@ async def _answer_credits(execution: JobExecution) -> StepResult:
     """Tell what all tokens have that serve the tenant, as `GET /v1/credits` does; the job's own must say what it has."""
     job = execution.job
     own = await execution.context.backend.read_credits(await execution.credentials())
-    balance = await execution.context.token_pool.credits_of(job.tenant, profile=job.profile) or own
-    words = f"{balance.available} credits available, {balance.frozen} in use."
+    sums = None if own.unlimited else await execution.context.token_pool.credits_of(job.tenant, profile=job.profile)
+    balance = sums or own
+    left = "No limit of credits" if balance.unlimited else f"{balance.available} credits available"
+    words = f"{left}, {balance.frozen} in use."
     return _end_with(execution, {"credits": balance.as_told()}, reply=words)
 
 
 async def _answer_state(execution: JobExecution) -> StepResult:
-    draft: dict[str, Any] | None = None
+    draft: drafts.Draft | None = None
     if execution.session.backend_id:
         draft = (await execution.read_state()).draft
     summary = drafts.summary(draft)

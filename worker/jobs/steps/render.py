@@ -96,7 +96,7 @@ async def _note_asked(execution: JobExecution, wanted: Render, told: StepResult)
     return StepResult(transitions.polled(job, render=asked), session, park_s=pause_s, fields=told.fields)
 
 
-async def _told_anew(execution: JobExecution, draft: dict[str, Any]) -> StepResult:
+async def _told_anew(execution: JobExecution, draft: drafts.Draft) -> StepResult:
     """Tell of what is rendered, where more than that was seen when the edit was judged: callers read it beside the film."""
     job, session, timeline = execution.job, execution.session, drafts.summary(draft)
     if job.sent is None or not job.edited or timeline == job.timeline:
@@ -125,7 +125,7 @@ def _until_look_s(execution: JobExecution, least_s: float | None = None) -> floa
 
 
 async def _start_render(
-    execution: JobExecution, render_id: str, draft: dict[str, Any], output: dict[str, str]
+    execution: JobExecution, render_id: str, draft: drafts.Draft, output: dict[str, str]
 ) -> str | None:
     """Ask for the render, and return its own id at the backend, where the answer names one that is not ours."""
     credentials, session_id = await execution.credentials(), execution.backend_session()
