@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -33,6 +34,10 @@ _SLOWEST_PART_S = 120.0
 _PARTS_ON_THE_WAY = 1
 #: so many at most write one file at once, or have died while they did
 _WRITERS_AT_ONCE = 9
+#: so many files at most are brought to the disk at once: each takes a thread, of which a process may have five for all that it does
+_SYNCS_AT_ONCE = 2
+#: what a file system says that can bring no folder to the disk, or keeps all of them there anyway
+_NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM)
 
 
 class FileMissing(Exception):  # noqa: N818 - says what is wrong
@@ -71,6 +76,7 @@ class Storage:
         self._answer_s = answer_s
         #: None: it is in S3
         self._folder = None if where.startswith("s3://") else Path(where).resolve()
+        self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
         if opened:
             _ = self._files
 
@@ -163,12 +169,15 @@ class Storage:
         return size_bytes
 
     async def _put(self, path: str, content: bytes | AsyncIterator[bytes]) -> None:
-        """Write a file. Raises StorageDown, also where it has no place, e.g. no bucket."""
+        """Write a file, so that no power cut takes it. Raises StorageDown, also where it has no place, e.g. no bucket."""
         try:
             async with self._in_our_words(path):
                 await obstore.put_async(
                     self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY
                 )
+                if self._folder:
+                    async with self._syncs:
+                        await asyncio.to_thread(_bring_to_disk, self._folder, self._folder / path)
         except FileMissing:
             raise StorageDown("there is no place to write to") from None
 
@@ -328,6 +337,29 @@ def _taken_out(held: bytearray) -> bytes:
     piece = bytes(held)
     held.clear()
     return piece
+
+
+def _bring_to_disk(root: Path, file: Path) -> None:
+    """Wait until a file's bytes are on the disk, and its name, and its folders' names. One that is not, goes. Raises OSError."""
+    try:
+        _sync(file)
+        for folder in file.relative_to(root).parents:
+            _sync(root / folder)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _sync(place: Path) -> None:
+    try:
+        opened = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+    except OSError as refused:
+        if refused.errno not in _NOT_SYNCED:
+            raise
 
 
 def _delete_tree(folder: Path) -> None:

@@ -20,7 +20,7 @@ from core.model.upload import Upload
 from core.storage import FileMissing
 from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
-from service.body_room import upload_room_bytes
+from service.body_room import HeldRoom, upload_room_bytes
 from service.problems import ApiError
 from service.uploads.inspector import Inspector, NamedFile
 from service.uploads.lifecycle import new_upload, store_file
@@ -191,9 +191,9 @@ async def and_one_byte(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def test_a_file_of_just_the_limit_passes_and_one_byte_more_does_not_although_nothing_was_announced() -> None:
-    passed = [len(chunk) async for chunk in Inspector("a.mp4").passing(limit_body(half_a_gigabyte()))]
+    passed = [len(chunk) async for chunk in Inspector("a.mp4").passing(limit_body(half_a_gigabyte(), HeldRoom("acme")))]
     assert sum(passed) == 500_000_000
-    more = Inspector("a.mp4").passing(limit_body(and_one_byte(half_a_gigabyte())))
+    more = Inspector("a.mp4").passing(limit_body(and_one_byte(half_a_gigabyte()), HeldRoom("acme")))
     with pytest.raises(ApiError) as refused:
         passed = [len(chunk) async for chunk in more]
     assert (refused.value.status, refused.value.code) == (413, "media_too_large")
