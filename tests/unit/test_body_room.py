@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, nullcontext
+from functools import partial
 
 import pytest
 
+from core.clock import HandClock
 from core.store.uploads import UPLOAD_LIFE_MS
 from service.body_room import BodyRoom, HeldRoom
 from service.problems import ApiError
@@ -31,7 +33,7 @@ def refused(room: BodyRoom, tenant: str, asked_bytes: int) -> int:
 
 
 def test_of_slow_uploads_that_have_all_the_room_the_slowest_goes_once_somebody_is_refused_and_no_other():
-    room = BodyRoom(100)
+    room = BodyRoom(100, HandClock())
     with ExitStack() as under_way:
         held = [under_way.enter_context(room.hold(tenant, size)) for tenant, size in (("a", 50), ("b", 25), ("c", 25))]
         for each, bytes_per_s in zip(held, (20_000, 1_100, 1_200), strict=True):
@@ -44,7 +46,7 @@ def test_of_slow_uploads_that_have_all_the_room_the_slowest_goes_once_somebody_i
 
 
 def test_an_upload_that_comes_well_and_a_body_that_does_not_say_how_it_comes_are_given_up_for_nobody():
-    room = BodyRoom(100)
+    room = BodyRoom(100, HandClock())
     with room.hold("a", 50) as fast, room.hold("b", 25) as rests, room.hold("c", 25) as json:
         comes(fast, bytes_per_s=60_000)
         rests.note(1_000_000, waited_s=1.0)
@@ -54,7 +56,7 @@ def test_an_upload_that_comes_well_and_a_body_that_does_not_say_how_it_comes_are
 
 
 def test_who_has_as_much_as_one_may_have_costs_nobody_else_an_upload():
-    room = BodyRoom(100)
+    room = BodyRoom(100, HandClock())
     with room.hold("a", 20) as other, room.hold("b", 30) as own:
         comes(other, bytes_per_s=1_100, for_s=1200)
         comes(own, bytes_per_s=2_000)
@@ -63,15 +65,61 @@ def test_who_has_as_much_as_one_may_have_costs_nobody_else_an_upload():
 
 
 def test_who_is_refused_since_others_have_nearly_all_has_the_slowest_of_them_ended():
-    room = BodyRoom(100)
+    room = BodyRoom(100, HandClock())
     with room.hold("a", 50) as other, room.hold("b", 25), room.hold("c", 5):
         comes(other, bytes_per_s=1_100)
         assert refused(room, "c", 20) == 429
         assert is_given_up(other)
 
 
+async def read_on(read: AsyncIterator[bytes], *, times: int) -> None:
+    for _ in range(times):
+        await anext(read)
+
+
+async def pieces_of(size_bytes: int) -> AsyncIterator[bytes]:
+    while True:
+        yield bytes(size_bytes)
+
+
+async def test_a_reader_who_stops_is_hung_up_on_once_others_are_refused_and_one_who_reads_on_is_not():
+    clock, hung_up = HandClock(), []
+    room = BodyRoom(100, clock)
+    with ExitStack() as read:
+        held = [
+            read.enter_context(room.hold(name, 50 >> n, partial(hung_up.append, name))) for n, name in enumerate("ab")
+        ]
+        stops, reads_on = (each.as_read(pieces_of(250_000)) for each in held)
+        await anext(stops)
+        for _ in range(30):
+            await read_on(reads_on, times=1)
+            clock.turn(by_s=4)
+        assert (refused(room, "c", 50), hung_up) == (503, ["a"])
+        assert refused(room, "c", 50) == 503
+        assert hung_up == ["a"], "it is ending"
+
+
+def test_as_many_go_as_make_room_for_who_was_refused_and_no_more():
+    room = BodyRoom(100, HandClock())
+    with ExitStack() as under_way:
+        held = [under_way.enter_context(room.hold(tenant, 10)) for tenant in "abcdefghij"]
+        for number, each in enumerate(held):
+            comes(each, bytes_per_s=1_000 + number)
+        assert refused(room, "x", 25) == 503
+        assert [each.is_given_up for each in held] == [True] * 3 + [False] * 7
+    with ExitStack() as under_way:
+        held = [under_way.enter_context(room.hold("a", 10)) for _ in range(5)]
+        for number, each in enumerate(held):
+            comes(each, bytes_per_s=1_000 + number)
+        assert refused(room, "a", 15) == 429
+        assert [each.is_given_up for each in held] == [True] * 2 + [False] * 3
+        for each in held[:2]:
+            under_way.enter_context(room.keep("a", -each.size_bytes))
+        under_way.enter_context(room.hold("a", 15))
+
+
 async def test_an_upload_that_is_given_up_ends_with_its_next_bytes():
-    room = BodyRoom(100)
+    room = BodyRoom(100, HandClock())
 
     async def body() -> AsyncIterator[bytes]:
         yield b"x"
