@@ -23,6 +23,7 @@ from tests.s3_fixture import BUCKET, access_to
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over
+from worker.jobs.runner import run_job
 from worker.maintenance.sweeper import remove_old, sweep
 
 __all__ = ["core"]
@@ -109,6 +110,21 @@ async def test_what_a_worker_left_that_died_before_it_wrote_it_down_goes_with_th
         await remove_old(context)
     assert files_in(tmp_path) == set(files_of(other.job))
     assert not (tmp_path / "fetched" / failed.id).exists()
+
+
+async def test_what_a_worker_brought_that_was_lost_goes_when_another_one_takes_its_job_over(core: Core, tmp_path: Path):
+    """A hundred files of half a gigabyte may be under way when it is killed, and a job is kept for a month."""
+    await core.slots(9)
+    lost, other = await core.begin(await core.submit()), await core.begin(await core.submit(tenant="other"))
+    async with context_over(core, tmp_path) as context:
+        for job in (lost.job, other.job):
+            for path in (new_film_path(job), new_fetched_path(job)):
+                await context.storage.write(path, bytes_of(b"x"))
+        (tmp_path / f"outputs/{lost.job.id}/a.mp4#1").write_text("half of a film")
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+        await run_job(context, lost.job.id)
+    assert {path.split("/")[1] for path in files_in(tmp_path)} == {other.job.id}
+    assert len(files_in(tmp_path)) == 2
 
 
 def files_of(job: Job) -> list[str]:
