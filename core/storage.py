@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
@@ -36,6 +36,8 @@ _PARTS_ON_THE_WAY = 1
 _WRITERS_AT_ONCE = 9
 #: so many files at most are brought to the disk at once: each takes a thread, of which a process may have five for all that it does
 _SYNCS_AT_ONCE = 2
+#: as many as S3 names in one answer
+_LISTED_AT_ONCE = 1000
 #: what a file system says that can bring no folder to the disk, or keeps all of them there anyway
 _NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM)
 
@@ -46,6 +48,13 @@ class FileMissing(Exception):  # noqa: N818 - says what is wrong
 
 class StorageDown(Exception):  # noqa: N818 - says what is wrong
     """The storage does not answer, or takes no more; the same may work later."""
+
+
+class StoredFile(NamedTuple):
+    """A file that was found, by its key."""
+
+    path: str
+    size_bytes: int
 
 
 class Slice(NamedTuple):
@@ -261,6 +270,19 @@ class Storage:
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             await obstore.delete_async(self._files, await self._listed(path))
 
+    async def files_sent_to(self, folder: str) -> AsyncIterator[StoredFile]:
+        """Find what was sent to places in S3 that `put_url` gave URLs of, by name, as far as we may list it. Raises StorageDown."""
+        if self._folder:
+            return
+        found = aiter(obstore.list(self._files, folder, chunk_size=_LISTED_AT_ONCE))
+        while True:
+            async with self._in_our_words(folder), asyncio.timeout(self._answer_s):
+                some = await _next_listed(found)
+            if not some:
+                return
+            for file in some:
+                yield file
+
     async def _listed(self, path: str) -> list[str]:
         """Name what is below a path: none where we may do all else in a bucket, and not list it. A job can be removed all the same."""
         try:
@@ -269,6 +291,18 @@ class Storage:
             if not _says_denied(refusal):
                 raise
             return []
+
+
+async def _next_listed(found: AsyncIterator[Any]) -> list[StoredFile]:
+    """Give the next files of a list; none at its end, and where we may not list."""
+    try:
+        return [StoredFile(each["path"], each["size"]) for each in await anext(found)]
+    except StopAsyncIteration:
+        return []
+    except BaseError as refusal:
+        if not _says_denied(refusal):
+            raise
+        return []
 
 
 def _says_denied(refusal: BaseError) -> bool:

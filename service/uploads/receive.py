@@ -12,11 +12,12 @@ from litestar.exceptions import HTTPException
 
 from core.clock import stopwatch_s
 from core.media.file_names import MOST_OWN_CHARACTERS, plain_name
+from core.upload_files import UPLOAD_LIMIT_BYTES
 from service.body_room import LEISURE_S, HeldRoom, fall_behind_s
 from service.http.body import check_content_encoding
 from service.problems import ApiError, FieldError, invalid
 from service.uploads.form import boundary_of, read_first_file
-from service.uploads.inspector import UPLOAD_LIMIT_BYTES, NamedFile, too_large
+from service.uploads.inspector import NamedFile, too_large
 
 #: what multipart may add to a file: boundaries, headers, small fields
 _WRAPPING_BYTES = 1_000_000

@@ -8,9 +8,9 @@ import pytest
 
 from core.clock import HandClock
 from core.store.uploads import UPLOAD_LIFE_MS
+from core.upload_files import UPLOAD_LIMIT_BYTES
 from service.body_room import BodyRoom, HeldRoom
 from service.problems import ApiError
-from service.uploads.inspector import UPLOAD_LIMIT_BYTES
 from service.uploads.receive import SLOWEST_BYTES_PER_S, UploadPace, limit_body
 
 
