@@ -137,6 +137,7 @@ class Uploads:
         """Let no job name an upload any more, before its bytes go. False: it is in use, or has come. Safe to repeat."""
         arguments = {
             "id": upload.id,
+            "tenant": upload.tenant,
             "expected_only": only == "expected",
             "due_by_ms": self._clock.now_ms() if only == "due" else None,
         }
