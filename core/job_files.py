@@ -35,6 +35,12 @@ async def discard_file(storage: Storage, uploads: Uploads, path: str) -> None:
             await uploads.delete_later(path)
 
 
+async def delete_what_was_left(storage: Storage, job: Job) -> None:
+    """Delete what a worker brought that was lost at a job, which no record will name; at the latest it goes with its job."""
+    with suppress(StorageDown):
+        await _delete_folders(storage, job)
+
+
 async def delete_job_files(storage: Storage, job: Job) -> None:
     """Delete every file that an ended job may have, written down or not. Safe to repeat. Raises StorageDown."""
     if job.started_at_ms is None:
@@ -42,6 +48,10 @@ async def delete_job_files(storage: Storage, job: Job) -> None:
     if job.output and job.output.path:
         await storage.delete(job.output.path)
     await storage.delete(_path_in_older_releases(job))
+    await _delete_folders(storage, job)
+
+
+async def _delete_folders(storage: Storage, job: Job) -> None:
     for folder in (_films_folder(job), _fetched_folder(job)):
         await storage.delete_folder(folder)
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import errno
+import os
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
@@ -34,6 +35,12 @@ _SLOWEST_PART_S = 120.0
 _PARTS_ON_THE_WAY = 1
 #: so many at most write one file at once, or have died while they did
 _WRITERS_AT_ONCE = 9
+#: so many files at most are brought to the disk at once: each takes a thread, of which a process may have five for all that it does
+_SYNCS_AT_ONCE = 2
+#: as many as S3 names in one answer
+_LISTED_AT_ONCE = 1000
+#: what a file system says that can bring no folder to the disk, or keeps all of them there anyway
+_NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM)
 
 
 class FileMissing(Exception):  # noqa: N818 - says what is wrong
@@ -42,6 +49,13 @@ class FileMissing(Exception):  # noqa: N818 - says what is wrong
 
 class StorageDown(Exception):  # noqa: N818 - says what is wrong
     """The storage does not answer, or takes no more; the same may work later."""
+
+
+class StoredFile(NamedTuple):
+    """A file that was found, by its key."""
+
+    path: str
+    size_bytes: int
 
 
 class Slice(NamedTuple):
@@ -72,6 +86,7 @@ class Storage:
         self._answer_s = answer_s
         #: None: it is in S3
         self._folder = None if where.startswith("s3://") else Path(where).resolve()
+        self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
         if opened:
             _ = self._files
 
@@ -164,12 +179,15 @@ class Storage:
         return size_bytes
 
     async def _put(self, path: str, content: bytes | AsyncIterator[bytes]) -> None:
-        """Write a file. Raises StorageDown, also where it has no place, e.g. no bucket."""
+        """Write a file, so that no power cut takes it. Raises StorageDown, also where it has no place, e.g. no bucket."""
         try:
             async with self._in_our_words(path):
                 await obstore.put_async(
                     self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY
                 )
+                if self._folder:
+                    async with self._syncs:
+                        await asyncio.to_thread(_bring_to_disk, self._folder, self._folder / path)
         except FileMissing:
             raise _down("there is no place to write to") from None
 
@@ -253,6 +271,19 @@ class Storage:
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             await obstore.delete_async(self._files, await self._listed(path))
 
+    async def files_sent_to(self, folder: str) -> AsyncIterator[StoredFile]:
+        """Find what was sent to places in S3 that `put_url` gave URLs of, by name, as far as we may list it. Raises StorageDown."""
+        if self._folder:
+            return
+        found = aiter(obstore.list(self._files, folder, chunk_size=_LISTED_AT_ONCE))
+        while True:
+            async with self._in_our_words(folder), asyncio.timeout(self._answer_s):
+                some = await _next_listed(found)
+            if not some:
+                return
+            for file in some:
+                yield file
+
     async def _listed(self, path: str) -> list[str]:
         """Name what is below a path: none where we may do all else in a bucket, and not list it. A job can be removed all the same."""
         try:
@@ -266,6 +297,18 @@ class Storage:
 def _down(why: str) -> StorageDown:
     STORAGE_FAILURES.inc()
     return StorageDown(why)
+
+
+async def _next_listed(found: AsyncIterator[Any]) -> list[StoredFile]:
+    """Give the next files of a list; none at its end, and where we may not list."""
+    try:
+        return [StoredFile(each["path"], each["size"]) for each in await anext(found)]
+    except StopAsyncIteration:
+        return []
+    except BaseError as refusal:
+        if not _says_denied(refusal):
+            raise
+        return []
 
 
 def _says_denied(refusal: BaseError) -> bool:
@@ -334,6 +377,29 @@ def _taken_out(held: bytearray) -> bytes:
     piece = bytes(held)
     held.clear()
     return piece
+
+
+def _bring_to_disk(root: Path, file: Path) -> None:
+    """Wait until a file's bytes are on the disk, and its name, and its folders' names. One that is not, goes. Raises OSError."""
+    try:
+        _sync(file)
+        for folder in file.relative_to(root).parents:
+            _sync(root / folder)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _sync(place: Path) -> None:
+    try:
+        opened = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+    except OSError as refused:
+        if refused.errno not in _NOT_SYNCED:
+            raise
 
 
 def _delete_tree(folder: Path) -> None:

@@ -4,9 +4,16 @@ First no job can name it any more, then its bytes go, then what is known of it. 
 next can remove, and none that a job was accepted with and whose bytes are gone.
 """
 
+from typing import Final
+
 from core.model.upload import Upload
 from core.storage import Storage
 from core.store.uploads import Only, Uploads
+
+#: the largest file that any profile takes, inclusive
+UPLOAD_LIMIT_BYTES: Final = 500_000_000
+#: where callers send files straight to, each under its upload's id
+SENT_FOLDER: Final = "sent"
 
 
 async def remove_upload(storage: Storage, uploads: Uploads, upload: Upload, *, only: Only = None) -> bool:

@@ -147,7 +147,7 @@ def open_context(
         webhooks=webhooks,
         usage=Usage(store),
         uploads=Uploads(store, clock),
-        body_room=BodyRoom(settings.upload_memory_bytes),
+        body_room=BodyRoom(settings.upload_memory_bytes, clock),
         deliveries=Deliveries(store, clock),
         tokens=Tokens(store, encryption, clock),
         rpc=RpcQueue(store),

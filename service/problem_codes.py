@@ -126,7 +126,8 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "request_timeout": ProblemMeaning(
             "The body came too slowly.",
             True,
-            "A JSON body has 20 s; an upload may pause for 30 s and must bring 1,000 bytes a second. Nothing was kept.",
+            "A JSON body has 20 s; an upload has 12 hours, may pause for 30 s and must bring 1,000 bytes a second; 50,000 "
+            "while others wait for the memory that it takes. Nothing was kept.",
             "Send it again over a better connection, with the same Idempotency-Key.",
         ),
         "conflict": ProblemMeaning(

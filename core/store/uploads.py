@@ -137,6 +137,7 @@ class Uploads:
         """Let no job name an upload any more, before its bytes go. False: it is in use, or has come. Safe to repeat."""
         arguments = {
             "id": upload.id,
+            "tenant": upload.tenant,
             "expected_only": only == "expected",
             "due_by_ms": self._clock.now_ms() if only == "due" else None,
         }
@@ -169,6 +170,11 @@ class Uploads:
         now_ms = self._clock.now_ms()
         found = await self._store.redis.zrangebyscore(key("upload_urls"), "-inf", now_ms, start=0, num=most)
         return [Place(entry, *entry.split(" ", 1)) for entry in (raw.decode() for raw in found)]
+
+    async def sent_place(self, path: str) -> Place | None:
+        """Find the place where a file came by a URL that was given out here. None: whoever else uses this storage knows it."""
+        place = Place(f"{(upload_id := path.rpartition('/')[2])} {path}", upload_id, path)
+        return None if await self._store.redis.zscore(key("upload_urls"), place.entry) is None else place
 
     async def is_in_use(self, place: Place) -> bool:
         """Tell whether an upload's bytes are there, which go by themselves. Raises Unreadable."""

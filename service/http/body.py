@@ -26,6 +26,8 @@ BODY_LIMIT_BYTES = 4_000_000
 BODY_LIMIT_S = 20.0
 #: in the scope of each request: what is let go of once it is answered
 AT_END = "at_end"
+#: in the scope of each request: ends its connection at once, also where nothing that is sent is taken any more
+HANG_UP = "hang_up"
 #: in the scope of a request that has come whole, before or while it is handled: nothing of it is waited for
 BODY_IS_HERE = "body_is_here"
 

@@ -19,7 +19,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from core.http.reason_phrase import reason_phrase
-from service.http.body import BODY_IS_HERE
+from service.http.body import BODY_IS_HERE, HANG_UP
 from service.http.middleware import log_unread
 from service.problems import PROBLEM_JSON, ApiError, count_refusal, problem_document
 
@@ -147,6 +147,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.url) + fields > HEAD_LIMIT_BYTES:
             self._error = _too_large(url_bytes=len(self.url))
             raise ValueError("the head is too large")  # the parser's way out; answered by send_400_response
+        self.scope[HANG_UP] = self.transport.abort  # type: ignore[literal-required]
         super().on_headers_complete()
         self._head_bytes = 0
         self.headers = []  # what comes behind the body is no header (RFC 9110, 6.5.1), and nobody reads it

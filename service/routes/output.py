@@ -1,6 +1,7 @@
 """A job's timeline and output file, for a key with the read scope or for whoever holds the signed link."""
 
-from functools import partial
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from litestar import Response
@@ -15,6 +16,7 @@ from core.security.signed_links import output_path, verify_path
 from core.storage import FileMissing
 from service.auth import RequireScope, authorize
 from service.context import ApiContext, ApiRequest, context_of
+from service.http.body import AT_END, HANG_UP
 from service.http.conditions import Conditions, Validators, evaluate, takes_range
 from service.http.headers import (
     IfMatchHeader,
@@ -35,7 +37,7 @@ from service.schemas.requests import LinkQuery
 FILE_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Content-Disposition")
 MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
 _OTHER_MEDIA = "application/octet-stream"
-#: each reader has two pieces in memory, however slow it is, and there may be hundreds
+#: each reader has two pieces in memory, however slow it is, and there may be a thousand
 _PIECE_BYTES = 1 << 18
 #: what a film may be sent as; makers of clients that know no video take the first
 _FILMS = (_OTHER_MEDIA, *MEDIA_TYPES.values())
@@ -98,7 +100,16 @@ def timeline_response(request: ApiRequest, summary: str | None, tracks: bytes | 
         ),
         304: ResponseDoc("You have it already.", headers=("ETag", "Last-Modified")),
     }
-    | problems(QUERY, {403: ("link_expired",), 412: ("precondition_failed",), 416: ("range_not_satisfiable",)}),
+    | problems(
+        QUERY,
+        {
+            403: ("link_expired",),
+            412: ("precondition_failed",),
+            416: ("range_not_satisfiable",),
+            429: ("rate_limited",),
+            503: ("overloaded",),
+        },
+    ),
     security=[{"apiKey": ["read"]}, {}],
     dependencies={"params": query_params(LinkQuery)},
 )
@@ -129,12 +140,12 @@ async def read_output(
         if not file.backend_url:
             raise not_found("output (any more)")
         return Response(None, status_code=302, media_type="text/plain", headers={"Location": file.backend_url})
-    film = _StoredFilm(job.id, file.path, file.format, _validators(job))
+    film = _StoredFilm(job.id, job.tenant, file.path, file.format, _validators(job))
     asked = Conditions(if_match, if_unmodified_since, if_none_match, if_modified_since, if_range)
     # only GET has ranges (RFC 9110, 14.2)
     wanted = byte_range if request.method == "GET" else None
     try:
-        return await _conditional(context, film, asked, wanted, head=request.method == "HEAD")
+        return await _conditional(request, film, asked, wanted)
     except FileMissing:
         raise not_found("output (any more)") from None
 
@@ -164,16 +175,17 @@ class _StoredFilm(NamedTuple):
     """A job's film in our storage."""
 
     job_id: str
+    tenant: str
     path: str
     format: str
     validators: Validators
 
 
 async def _conditional(
-    context: ApiContext, film: _StoredFilm, asked: Conditions, byte_range: str | None, *, head: bool
+    request: ApiRequest, film: _StoredFilm, asked: Conditions, byte_range: str | None
 ) -> Response[Any] | Stream:
     """Answer for a film that is there, as far as the caller's conditions want it. Raises ApiError (412, 416), FileMissing."""
-    size_bytes = await context.storage.size_bytes(film.path)
+    size_bytes = await context_of(request).storage.size_bytes(film.path)
     headers, etag = _file_headers(film), film.validators.etag
     match evaluate(asked, film.validators):
         case "failed":
@@ -182,19 +194,13 @@ async def _conditional(
             return Response(None, status_code=304, headers=headers)
         case "met":
             wanted = byte_range if takes_range(asked.if_range, film.validators) else None
-            return await _stream_film(context, film, size_bytes, headers, wanted, head=head)
+            return await _stream_film(request, film, size_bytes, headers, wanted)
 
 
 async def _stream_film(
-    context: ApiContext,
-    film: _StoredFilm,
-    size_bytes: int,
-    headers: dict[str, str],
-    byte_range: str | None,
-    *,
-    head: bool,
+    request: ApiRequest, film: _StoredFilm, size_bytes: int, headers: dict[str, str], byte_range: str | None
 ) -> Stream:
-    """Stream a film, or the part of it that the Range header asks for. Raises ApiError (416), FileMissing."""
+    """Stream a film, or the part of it that the Range header asks for. Raises ApiError (416, 429, 503), FileMissing."""
     try:
         part = parse_range(byte_range, size_bytes=size_bytes)
     except RangeNotSatisfiable:
@@ -205,9 +211,18 @@ async def _stream_film(
     if part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
     media_type = MEDIA_TYPES.get(film.format, _OTHER_MEDIA)
-    read = partial(context.storage.read, film.path, piece_bytes=_PIECE_BYTES)
-    chunks = iter(()) if head else (await read(start=start, end=end)).chunks
+    chunks = iter(()) if request.method == "HEAD" else await _chunks(request, film, start, end)
     return Stream(chunks, status_code=206 if part else 200, headers=headers, media_type=media_type)
+
+
+async def _chunks(request: ApiRequest, film: _StoredFilm, start: int, end: int) -> AsyncIterator[bytes]:
+    """Read a film by pieces, for which there is room until the answer has ended. Raises ApiError (429, 503), FileMissing."""
+    context = context_of(request)
+    at_end: ExitStack = request.scope[AT_END]  # type: ignore[literal-required]
+    hang_up: Callable[[], None] = request.scope[HANG_UP]  # type: ignore[literal-required]
+    room = at_end.enter_context(context.body_room.hold(film.tenant, min(2 * _PIECE_BYTES, end - start), hang_up))
+    film_part = await context.storage.read(film.path, start=start, end=end, piece_bytes=_PIECE_BYTES)
+    return room.as_read(film_part.chunks)
 
 
 def _validators(job: Job) -> Validators:

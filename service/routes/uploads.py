@@ -59,8 +59,8 @@ async def upload_file(
     """
     context, tenant = context_of(request), request.user.tenant
     key = parse_key(idempotency_key, path=request.scope["path"], body=None)
-    with context.body_room.hold(tenant, upload_room_bytes(request.content_length)):
-        hashed = HashedFile(await receive_file(request, params.filename))
+    with context.body_room.hold(tenant, upload_room_bytes(request.content_length)) as room:
+        hashed = HashedFile(await receive_file(request, params.filename, room))
         store = partial(_store, context, tenant, request.content_length or 0, hashed.file)
         made = await run_once(context, tenant, key, store, streamed=hashed)
     return encoded_response(made.body, status=201, headers=made.headers)

@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from core.media.formats import FORMATS, HEAD_BYTES, foreign_suffix, format_of_content, format_of_name, same_family
+from core.upload_files import UPLOAD_LIMIT_BYTES
 from service.problems import ApiError
-
-#: the largest file that any profile takes, inclusive
-UPLOAD_LIMIT_BYTES = 500_000_000
 
 
 class NamedFile(NamedTuple):

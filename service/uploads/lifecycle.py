@@ -9,7 +9,7 @@ from core.clock import rfc3339
 from core.ids import new_id
 from core.media.film_header.length import read_length_s
 from core.model.upload import Upload
-from core.storage import StorageDown
+from core.storage import FileMissing, StorageDown
 from core.store.uploads import UPLOAD_LIFE_MS
 from core.upload_files import remove_upload
 from service.context import ApiContext
@@ -38,11 +38,19 @@ async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Uploa
     await context.uploads.expect(upload)
     try:
         size_bytes = await context.storage.write(upload.path, inspector.passing(file.chunks))
-        upload = await as_it_is(context, upload, inspector.format or "", size_bytes)
+        upload = await _as_written(context, upload, inspector.format or "", size_bytes)
     except BaseException:
         await remove_upload(context.storage, context.uploads, upload)
         raise
     return await _keep(context, upload)
+
+
+async def _as_written(context: ApiContext, upload: Upload, media_format: str, size_bytes: int) -> Upload:
+    """Add what the file says that it is. Raises StorageDown where a storage has taken it and does not show it."""
+    try:
+        return await as_it_is(context, upload, media_format, size_bytes)
+    except FileMissing:
+        raise StorageDown("what was written is not there") from None
 
 
 async def as_it_is(context: ApiContext, upload: Upload, media_format: str, size_bytes: int) -> Upload:

@@ -13,7 +13,7 @@ import msgspec
 from core.media.formats import HEAD_BYTES
 from core.model.upload import Upload
 from core.storage import FileMissing, StorageDown
-from core.upload_files import remove_upload
+from core.upload_files import SENT_FOLDER, remove_upload
 from service.context import ApiContext
 from service.problems import ApiError
 from service.uploads.inspector import Inspector
@@ -24,7 +24,7 @@ from service.uploads.receive import check_content_length
 def new_sent_upload(context: ApiContext, tenant: str, filename: str) -> Upload:
     """Name a file that will be sent by a URL. Raises ApiError (415) where its name says that it is not taken."""
     upload = new_upload(context, tenant, filename, Inspector(filename).format)
-    return msgspec.structs.replace(upload, path=f"sent/{upload.id}")
+    return msgspec.structs.replace(upload, path=f"{SENT_FOLDER}/{upload.id}")
 
 
 async def keep_what_was_sent(context: ApiContext, sent: Upload) -> None:

@@ -12,26 +12,29 @@ from litestar.exceptions import HTTPException
 
 from core.clock import stopwatch_s
 from core.media.file_names import MOST_OWN_CHARACTERS, plain_name
+from core.upload_files import UPLOAD_LIMIT_BYTES
+from service.body_room import LEISURE_S, HeldRoom, fall_behind_s
 from service.http.body import check_content_encoding
 from service.problems import ApiError, FieldError, invalid
 from service.uploads.form import boundary_of, read_first_file
-from service.uploads.inspector import UPLOAD_LIMIT_BYTES, NamedFile, too_large
+from service.uploads.inspector import NamedFile, too_large
 
 #: what multipart may add to a file: boundaries, headers, small fields
 _WRAPPING_BYTES = 1_000_000
 #: how long a body may bring nothing
 _SILENCE_S = 30.0
-#: an upload may fall a minute behind this pace, which no pause alone gives away: a byte now and then keeps it open for years
-LEISURE_S = 60.0
-_SLOWEST_BYTES_PER_S = 1000
+#: an upload may fall some time behind this pace
+SLOWEST_BYTES_PER_S = 1000
+#: so long at most it may be waited for: one that is not there after a day is taken for what a process left that died, and goes
+MOST_WAITED_S = 12 * 3600
 
 
-async def receive_file(request: Request[Any, Any, Any], filename: str | None) -> NamedFile:
+async def receive_file(request: Request[Any, Any, Any], filename: str | None, room: HeldRoom) -> NamedFile:
     """Begin to receive the file of a request; `filename` goes before the form's. Raises ApiError where there is none."""
     check_content_encoding(request.headers)
     is_form = _is_form(request.content_type[0])
     check_content_length(request.content_length, multipart=is_form)
-    chunks = limit_body(_chunks_of(request))
+    chunks = limit_body(_chunks_of(request), room)
     if not is_form:
         return NamedFile(required_name(filename), chunks)
     file = await read_first_file(chunks, boundary_of(request.headers.get("content-type", "")))
@@ -87,9 +90,9 @@ async def _chunks_of(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
         raise ApiError(400, "malformed_request", "The upload broke off.") from None
 
 
-async def limit_body(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def limit_body(chunks: AsyncIterator[bytes], room: HeldRoom) -> AsyncIterator[bytes]:
     """Let a body's chunks through. Raises ApiError where it goes on for ever, by its size (413) or its pace (408)."""
-    seen_bytes, behind_s = 0, 0.0
+    seen_bytes, pace = 0, UploadPace()
     while True:
         began_s = stopwatch_s()
         chunk = await anext(chunks, None)
@@ -98,16 +101,24 @@ async def limit_body(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         seen_bytes += len(chunk)
         if seen_bytes > UPLOAD_LIMIT_BYTES + _WRAPPING_BYTES:
             raise too_large()
-        behind_s = fall_behind_s(behind_s, len(chunk), waited_s=stopwatch_s() - began_s)
-        if behind_s > LEISURE_S:
-            words = f"An upload must bring {_SLOWEST_BYTES_PER_S} bytes a second."
-            raise ApiError(408, "request_timeout", words)
+        waited_s = stopwatch_s() - began_s
+        pace.note(len(chunk), waited_s=waited_s)
+        room.note(len(chunk), waited_s=waited_s)
         yield chunk
 
 
-def fall_behind_s(behind_s: float, came_bytes: int, *, waited_s: float) -> float:
-    """Say how far an upload is behind the slowest pace. What came earlier buys no time: it would be open for days for that.
+class UploadPace:
+    """How an upload keeps up, whoever else wants its room."""
 
-    Only waits for its sender count, not those for the storage.
-    """
-    return max(0.0, behind_s + waited_s - came_bytes / _SLOWEST_BYTES_PER_S)
+    def __init__(self) -> None:
+        self._behind_s = self._waited_s = 0.0
+
+    def note(self, came_bytes: int, *, waited_s: float) -> None:
+        """Count what came. Raises ApiError (408) where it comes too slowly, or has for too long."""
+        pace_bytes_per_s = SLOWEST_BYTES_PER_S
+        self._waited_s += waited_s
+        self._behind_s = fall_behind_s(self._behind_s, came_bytes, waited_s=waited_s, pace_bytes_per_s=pace_bytes_per_s)
+        if self._behind_s > LEISURE_S:
+            raise ApiError(408, "request_timeout", f"An upload must bring {pace_bytes_per_s} bytes a second.")
+        if self._waited_s > MOST_WAITED_S:
+            raise ApiError(408, "request_timeout", f"An upload must have come within {MOST_WAITED_S // 3600} hours.")

@@ -2,12 +2,14 @@
 
 import io
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
 import pytest
 
-from service.uploads.receive import LEISURE_S, fall_behind_s
+from service.problems import ApiError
+from service.uploads.receive import UploadPace
 from tests.api_fixture import Api, running_api
 from tests.hostile.harness import Harness
 from tests.job_ends import VIDEO, succeed
@@ -113,10 +115,11 @@ def test_a_name_in_a_form_is_only_a_name_too(harness: Harness, client: httpx.Cli
     [(1, 0.9, False), (1, 1.1, True), (29_000, 29, False), (28_000, 31, True), (500_000, 29, False)],
 )
 def test_an_upload_may_rest_but_not_drip_however_fast_it_was_before(bytes_each: int, wait_s: float, slow: bool) -> None:
-    behind_s = fall_behind_s(0.0, 400_000_000, waited_s=10.0)
-    for _ in range(60):
-        behind_s = fall_behind_s(behind_s, bytes_each, waited_s=wait_s)
-    assert (behind_s > LEISURE_S) is slow
+    pace = UploadPace()
+    pace.note(400_000_000, waited_s=10.0)
+    with pytest.raises(ApiError, match="1000 bytes a second") if slow else nullcontext():
+        for _ in range(60):
+            pace.note(bytes_each, waited_s=wait_s)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import tracemalloc
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 
 import httpx
@@ -14,6 +14,7 @@ from core.clock import HandClock
 from core.storage import CHUNK_BYTES
 from tests.api_fixture import Api, running_api
 from tests.job_ends import TRACKS, VIDEO, succeed
+from tests.until import PATIENCE_S
 
 
 @pytest.fixture
@@ -60,6 +61,38 @@ async def test_a_slow_reader_of_a_large_film_takes_little_memory(api: Api) -> No
         for _ in range(readers):
             held.enter_context(closing(await begun_to_read(api, job_id)))
         assert tracemalloc.get_traced_memory()[0] - before_bytes < readers * CHUNK_BYTES
+
+
+async def test_readers_who_stop_reading_take_no_more_memory_than_there_is_room_for_and_go_where_others_want_it(
+    redis_url: str, tmp_path: Path, clock: HandClock
+) -> None:
+    """Half a megabyte each, and whoever has the link may open as many connections as he likes: the process was killed."""
+    async with running_api(redis_url, tmp_path, clock=clock, upload_memory_bytes=40_000_000) as api:
+        job_id = await finished(api)
+        await api.context.storage.write(f"outputs/{job_id}.mp4", zeros(30 * CHUNK_BYTES))
+        path = f"/v1/jobs/{job_id}/output"
+        with api.context.body_room.hold("another", 38_900_000), closing(await begun_to_read(api, job_id)) as reading:
+            for _ in range(2):
+                refused = await api.http.get(path)
+                assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+            assert (await api.http.head(path)).status_code == 200
+            assert (await api.http.get(path, headers={"Range": "bytes=0-9"})).status_code == 206, "it is small"
+            clock.turn(by_s=61)
+            assert (await api.http.get(path)).status_code == 429
+            await hung_up(reading)
+            async with asyncio.timeout(PATIENCE_S):
+                while (await api.http.get(path)).status_code != 200:
+                    pass
+            assert (await api.http.get(path)).status_code == 200, "who has read all holds nothing"
+
+
+async def hung_up(reading: socket.socket) -> None:
+    """Read what was on the way, to its end before that of the film."""
+    read_bytes = 0
+    with suppress(ConnectionError):
+        while came := await asyncio.get_running_loop().sock_recv(reading, 1 << 20):
+            read_bytes += len(came)
+    assert read_bytes < 30 * CHUNK_BYTES
 
 
 async def zeros(size_bytes: int) -> AsyncIterator[bytes]:

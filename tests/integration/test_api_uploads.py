@@ -13,14 +13,14 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from core.clock import HandClock
+from core.clock import Clock, HandClock
 from core.ids import new_id
 from core.model.estimate import job_kind_of
 from core.model.upload import Upload
 from core.storage import FileMissing
 from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
-from service.body_room import upload_room_bytes
+from service.body_room import BodyRoom, HeldRoom, upload_room_bytes
 from service.problems import ApiError
 from service.uploads.inspector import Inspector, NamedFile
 from service.uploads.lifecycle import new_upload, store_file
@@ -184,6 +184,11 @@ async def half_a_gigabyte() -> AsyncIterator[bytes]:
         yield megabyte
 
 
+def nobody_waits() -> HeldRoom:
+    with BodyRoom(1, Clock()).hold("acme", 1) as held:
+        return held
+
+
 async def and_one_byte(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for chunk in chunks:
         yield chunk
@@ -191,9 +196,9 @@ async def and_one_byte(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def test_a_file_of_just_the_limit_passes_and_one_byte_more_does_not_although_nothing_was_announced() -> None:
-    passed = [len(chunk) async for chunk in Inspector("a.mp4").passing(limit_body(half_a_gigabyte()))]
+    passed = [len(chunk) async for chunk in Inspector("a.mp4").passing(limit_body(half_a_gigabyte(), nobody_waits()))]
     assert sum(passed) == 500_000_000
-    more = Inspector("a.mp4").passing(limit_body(and_one_byte(half_a_gigabyte())))
+    more = Inspector("a.mp4").passing(limit_body(and_one_byte(half_a_gigabyte()), nobody_waits()))
     with pytest.raises(ApiError) as refused:
         passed = [len(chunk) async for chunk in more]
     assert (refused.value.status, refused.value.code) == (413, "media_too_large")
@@ -231,6 +236,18 @@ async def test_a_tenant_keeps_no_more_uploads_than_it_may_however_small(redis_ur
         after = api.context.clock.now_ms() + 25 * 3_600_000
         await api.context.uploads.expect(new_upload(api.context, "acme", "a.png", "png"))
         assert await Uploads(api.context.store, HandClock(after)).count("acme") == 2, "what never came counts for a day"
+
+
+async def test_uploads_that_a_storage_did_not_take_count_no_more_against_their_tenant(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """Nobody has heard their ids: they could not be deleted, for a day."""
+    async with running_api(redis_url, tmp_path, tenant_uploads=2) as api:
+        (tmp_path / "uploads").write_text("in the way of the folder")
+        for _ in range(3):
+            assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 503
+        (tmp_path / "uploads").unlink()
+        assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path) -> None:
@@ -694,6 +711,18 @@ async def test_a_file_that_has_come_is_kept_where_the_storage_does_not_tell_how_
         async with running_api(redis_url, f"s3://{BUCKET}/untold") as api:
             answer = await api.http.post("/v1/uploads?filename=clip.mp4", content=MP4)
     assert (answer.status_code, answer.json()["duration_s"], before.asked.is_set()) == (201, None, True)
+
+
+async def test_a_file_that_the_storage_has_taken_and_does_not_show_is_to_be_sent_again(
+    redis_url: str, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Unread(s3, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        async with running_api(redis_url, f"s3://{BUCKET}/unshown") as api:
+            answer = await api.http.post("/v1/uploads?filename=clip.mp4", content=MP4)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 async def whole(content: bytes) -> AsyncIterator[bytes]:

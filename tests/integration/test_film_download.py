@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,25 @@ async def test_a_process_brings_so_many_films_at_a_time_and_one_tenants_leave_pl
     async with AsyncExitStack() as held:
         for _ in range(FILMS_PER_TENANT):
             await held.enter_async_context(context.outbound.film_places.hold(job.tenant))
-        waits = asyncio.create_task(fetch_film(context, None, job, "outputs/a.mp4", last=False))
+        waits = asyncio.create_task(fetch_film(context, None, job, last=False))
         others = msgspec.structs.replace(job, tenant="other")
-        assert isinstance(await fetch_film(context, None, others, "outputs/b.mp4", last=False), KeptFilm)
+        assert isinstance(await fetch_film(context, None, others, last=False), KeptFilm)
         assert (len(backend.calls("/o.mp4")), waits.done()) == (1, False)
     assert isinstance(await waits, KeptFilm)
+
+
+async def test_a_film_stays_where_one_that_came_before_it_could_not_be_deleted_at_once(
+    core, context, backend, movie, tmp_path
+):
+    """The link gives a page, and the download call the film, while the storage is away for a moment."""
+    backend.says("/o.mp4", page())
+    backend.says("download", film(movie))
+    backend.meanwhile |= {"/o.mp4": partial((tmp_path / "outputs").write_text, "in the way of the folder")}
+    backend.meanwhile |= {"download": (tmp_path / "outputs").unlink}
+    job, kept = await ended(core, context, backend.url + "/o.mp4")
+    assert (job.status, kept) == (Status.SUCCEEDED, movie)
+    await remove_old(context)
+    assert await stored(context, job) == movie
 
 
 @pytest.mark.parametrize("refusal", [b"403 Forbidden", b"404 Not Found"])

@@ -1,9 +1,11 @@
 """Files in a local folder and in S3 alike: streamed in and out, in parts, and gone when they are deleted."""
 
 import asyncio
+import errno
 import os
 import re
 import sys
+import threading
 import tracemalloc
 import urllib.request
 from collections.abc import AsyncIterator
@@ -350,6 +352,62 @@ async def test_nothing_is_left_of_a_write_that_broke_off(tmp_path):
     with suppress(ConnectionError):
         await Storage(str(tmp_path)).write("uploads/half.mp4", broken())
     await until(partial(is_empty, tmp_path), within_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize("size_bytes", [0, 5, PART_BYTES + 5])
+async def test_a_file_is_written_when_no_power_cut_takes_it_any_more(tmp_path, monkeypatch, size_bytes):
+    """Its bytes, its name, and the names of the folders that were made for it."""
+    on_disk, fsync = {}, os.fsync
+
+    def note(opened: int) -> None:
+        fsync(opened)
+        place = Path(f"/proc/self/fd/{opened}").readlink()
+        on_disk[place] = place.stat().st_size if place.is_file() else {each.name for each in place.iterdir()}
+
+    monkeypatch.setattr(os, "fsync", note)
+    await Storage(str(tmp_path)).write("outputs/a/b.mp4", pieces(size_bytes))
+    names = {tmp_path: {"outputs"}, tmp_path / "outputs": {"a"}, tmp_path / "outputs/a": {"b.mp4"}}
+    assert on_disk == names | {tmp_path / "outputs/a/b.mp4": size_bytes}
+
+
+async def test_a_disk_that_is_slow_to_keep_a_file_keeps_nobody_from_anything_else(tmp_path, monkeypatch):
+    asked, answered, fsync = threading.Event(), threading.Event(), os.fsync
+
+    def slow(opened: int) -> None:
+        asked.set()
+        assert answered.wait(PATIENCE_S), "the loop stood still"
+        fsync(opened)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    storage = Storage(str(tmp_path))
+    writing = [asyncio.create_task(storage.write(f"uploads/{n}", pieces(5))) for n in range(40)]
+    assert await asyncio.to_thread(asked.wait, PATIENCE_S)
+    await asyncio.wait_for(asyncio.to_thread(int), PATIENCE_S)  # whoever else needs a thread has one
+    assert not any(each.done() for each in writing), "none is told as written before it is"
+    answered.set()
+    assert await asyncio.gather(*writing) == [5] * 40
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+async def test_of_a_file_that_the_disk_does_not_keep_nothing_is_left(tmp_path, monkeypatch, error):
+    """Some say only then that they are full: a network's, and one on which the tenant has a quota."""
+
+    def refuse(_: int) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageDown):
+        await Storage(str(tmp_path)).write("uploads/a", pieces(5))
+    assert files_in(tmp_path) == []
+
+
+async def test_a_file_system_that_can_bring_no_folder_to_the_disk_is_taken_as_it_is(tmp_path, monkeypatch):
+    def refuse(_: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert await Storage(str(tmp_path)).write("uploads/a", pieces(5)) == 5
+    assert files_in(tmp_path) == ["a"]
 
 
 DIES_WHILE_IT_WRITES = """

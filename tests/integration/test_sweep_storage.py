@@ -15,17 +15,19 @@ from core.job_files import new_fetched_path, new_film_path
 from core.model import transitions
 from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
-from core.storage import Storage
+from core.storage import Storage, StoredFile
 from core.store.redis.keys import key
 from core.store.redis.lists import UNREADABLE_REST_MS
 from core.upload_files import remove_upload
-from tests.s3_fixture import BUCKET, access_to
+from tests.s3_fixture import BUCKET, access_to, s3
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over
+from worker.jobs.runner import run_job
+from worker.maintenance.sent_files import SentFiles
 from worker.maintenance.sweeper import remove_old, sweep
 
-__all__ = ["core"]
+__all__ = ["core", "s3"]
 
 
 async def with_film(core: Core) -> Job:
@@ -129,6 +131,21 @@ async def test_what_a_worker_left_that_died_before_it_wrote_it_down_goes_with_th
     assert not (tmp_path / "fetched" / failed.id).exists()
 
 
+async def test_what_a_worker_brought_that_was_lost_goes_when_another_one_takes_its_job_over(core: Core, tmp_path: Path):
+    """A hundred files of half a gigabyte may be under way when it is killed, and a job is kept for a month."""
+    await core.slots(9)
+    lost, other = await core.begin(await core.submit()), await core.begin(await core.submit(tenant="other"))
+    async with context_over(core, tmp_path) as context:
+        for job in (lost.job, other.job):
+            for path in (new_film_path(job), new_fetched_path(job)):
+                await context.storage.write(path, bytes_of(b"x"))
+        (tmp_path / f"outputs/{lost.job.id}/a.mp4#1").write_text("half of a film")
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+        await run_job(context, lost.job.id)
+    assert {path.split("/")[1] for path in files_in(tmp_path)} == {other.job.id}
+    assert len(files_in(tmp_path)) == 2
+
+
 def files_of(job: Job) -> list[str]:
     """Name what two workers may have left, one of them of an older release."""
     films, fetched = (path.rpartition("/")[0] for path in (new_film_path(job), new_fetched_path(job)))
@@ -227,3 +244,66 @@ async def test_what_is_sent_by_a_url_after_its_upload_was_removed_goes_once_noth
         core.clock.turn(by_s=3 * 86_400)
         await remove_old(context)
         assert files_in(tmp_path) == set()
+
+
+async def test_what_is_sent_by_urls_and_could_not_be_kept_goes_before_anybody_completes_it(
+    core: Core, s3: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Five gigabytes to each of a hundred thousand URLs, and again when they are gone, were the operator's to pay for a day."""
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    core.with_settings(tenant_stored_bytes=10)
+    usual, much, others, completed, removed, foreign = sent = [
+        sent_by_url(core, tenant) for tenant in ("acme", "acme", "other", "third", "third", "elsewhere")
+    ]
+    async with context_over(core, f"s3://{BUCKET}/sent") as context:
+        for each in sent:
+            await core.uploads.expect(each, url_until_ms=each.created_at_ms + 3_600_000)
+        assert await core.uploads.keep_copy(replace(completed, path="uploads/copy", size_bytes=1)) == 1
+        assert await remove_upload(context.storage, core.uploads, removed)
+        for each in sent:
+            await context.storage.write(each.path, bytes_of(b"six..."))
+        await core.redis.zrem(key("upload_urls"), f"{foreign.id} {foreign.path}")
+        await remove_old(context)
+        left = {file.path async for file in context.storage.files_sent_to("sent")}
+    assert left == {usual.path, others.path, foreign.path}, "what another installation keeps here is its own"
+    assert [await core.uploads.expected(each.id) is None for each in (usual, much, others)] == [False, True, False]
+
+
+async def test_a_file_sent_by_a_url_that_is_larger_than_any_may_be_goes(core: Core, tmp_path: Path):
+    largest, larger = [sent_by_url(core, "acme") for _ in range(2)]
+    async with context_over(core, tmp_path) as context:
+        sent = SentFiles(context)
+        for each, size_bytes in ((largest, 500_000_000), (larger, 500_000_001)):
+            await core.uploads.expect(each, url_until_ms=each.created_at_ms + 3_600_000)
+            await sent.look_at(StoredFile(each.path, size_bytes))
+    assert [await core.uploads.expected(each.id) is None for each in (largest, larger)] == [False, True]
+
+
+async def test_where_a_bucket_may_not_be_listed_what_was_sent_stays_until_nothing_can_come(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    denied = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+    async def deny(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n" % len(denied) + denied)
+
+    async with await asyncio.start_server(deny, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        assert [file async for file in Storage(f"s3://{BUCKET}/unlisted").files_sent_to("sent")] == []
+
+
+def sent_by_url(core: Core, tenant: str) -> Upload:
+    upload_id = new_id("upl")
+    return Upload(
+        id=upload_id,
+        tenant=tenant,
+        filename="f",
+        format="",
+        size_bytes=0,
+        path=f"sent/{upload_id}",
+        created_at_ms=core.clock.now_ms(),
+    )

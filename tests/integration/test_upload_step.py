@@ -498,7 +498,7 @@ async def stored_upload(core: Core, context: WorkerContext, content: bytes = CLI
         tenant="acme",
         filename="a.mp4",
         format="mp4",
-        size_bytes=len(CLIP),
+        size_bytes=len(content),
         path="uploads/upl_1.mp4",
         created_at_ms=core.clock.now_ms(),
     )
@@ -583,6 +583,17 @@ async def test_a_stored_file_that_goes_in_the_middle_of_its_upload_ends_the_job(
         job = await stepped(execution)
     assert job.error is not None
     assert (job.error.code, "no longer in our storage" in job.error.detail) == (Code.MEDIA_UNREACHABLE, True)
+
+
+async def test_of_a_stored_file_that_is_no_longer_whole_nothing_is_sent(core, context, backend, tmp_path):
+    """As after a power cut: an edit of its half would be paid for."""
+    backend.says("upload", TAKEN)
+    async with uploading(core, context, await stored_upload(core, context)) as execution:
+        (tmp_path / "uploads/upl_1.mp4").write_bytes(CLIP[:-1])
+        job = await stepped(execution)
+    assert job.error is not None
+    assert (job.error.code, "not all of it" in job.error.detail) == (Code.MEDIA_UNREACHABLE, True)
+    assert not backend.calls("upload")
 
 
 async def test_a_file_of_somebody_else_that_goes_in_the_middle_is_fetched_again(core, context, backend, tmp_path):

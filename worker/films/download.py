@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import msgspec
 
 from core.errors import Permanent
-from core.job_files import discard_file
+from core.job_files import discard_file, new_film_path
 from core.media.film_header.facts import FilmFacts, NotAFilm
 from core.model.job import Job, Render
 from core.storage import FileMissing, StorageDown
@@ -37,6 +37,8 @@ Show = Literal["never", "where it is asked for", "also for a page"]
 
 
 class KeptFilm(msgspec.Struct, frozen=True):
+    #: where it is in our storage
+    path: str
     size_bytes: int
     facts: FilmFacts
     #: its link gave it to us without a token, as it gives it to anybody, and holds none itself
@@ -60,15 +62,15 @@ class NoFilm(msgspec.Struct, frozen=True):
 
 
 async def fetch_film(
-    context: WorkerContext, credentials: Credentials | None, job: Job, path: str, *, last: bool
+    context: WorkerContext, credentials: Credentials | None, job: Job, *, last: bool
 ) -> KeptFilm | NoFilm:
-    """Write a job's film to `path` in our storage, once its tenant has a place for it.
+    """Write a job's film to our storage, once its tenant has a place for it.
 
     `last`: its link is not tried again, so all is tried now. The token is shown at a link that refuses once, and once more
     at the last, which may be another link, also where that leads to a page.
     """
     assert job.render is not None
-    fetch = _Fetch(context, credentials, path, _expected(job.render, job.output_ask.format))
+    fetch = _Fetch(context, credentials, job, _expected(job.render, job.output_ask.format))
     async with context.outbound.film_places.hold(job.tenant):
         return await _fetched(fetch, credentials, job.render, last=last)
 
@@ -115,10 +117,10 @@ def _weightier(by_link: NoFilm, found: KeptFilm | NoFilm) -> KeptFilm | NoFilm:
 class _Fetch:
     """One film's way into our storage."""
 
-    def __init__(self, context: WorkerContext, credentials: Credentials | None, path: str, expected: Expected) -> None:
+    def __init__(self, context: WorkerContext, credentials: Credentials | None, job: Job, expected: Expected) -> None:
         self._context = context
         self._credentials = credentials
-        self._path = path
+        self._job = job
         self._expected = expected
 
     async def by_link(self, link: str, *, show: Show) -> KeptFilm | NoFilm:
@@ -152,22 +154,22 @@ class _Fetch:
             return NoFilm(f"The file that came {bad.reason}.", is_page=bad.is_page)
 
     async def _write(self, film: AsyncIterator[bytes]) -> KeptFilm:
-        """Write a film and look at it. What is none goes, and what broke off, wherever: each try has a place of its own.
+        """Write a film and look at it. What is none goes, and what broke off: perhaps later, so that no other may be there then.
 
         Raises NotAFilm, StorageDown, and what `film` raises.
         """
-        context = self._context
+        context, path = self._context, new_film_path(self._job)
         try:
-            size_bytes = await context.storage.write(self._path, film)
-            facts = await self._check(size_bytes)
+            size_bytes = await context.storage.write(path, film)
+            facts = await self._check(path, size_bytes)
         except BaseException:
-            await discard_file(context.storage, context.uploads, self._path)
+            await discard_file(context.storage, context.uploads, path)
             raise
-        return KeptFilm(size_bytes, facts)
+        return KeptFilm(path, size_bytes, facts)
 
-    async def _check(self, size_bytes: int) -> FilmFacts:
+    async def _check(self, path: str, size_bytes: int) -> FilmFacts:
         try:
-            return await check_film(partial(self._context.storage.piece, self._path), size_bytes, self._expected)
+            return await check_film(partial(self._context.storage.piece, path), size_bytes, self._expected)
         except FileMissing:
             raise StorageDown("what was written is not there") from None
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary
-from core.job_files import discard_file
+from core.job_files import delete_what_was_left, discard_file
 from core.logs import bind, get_logger, trace_id_of
 from core.model import transitions
 from core.model.job import Job, Stage, Status
@@ -78,6 +78,8 @@ async def _advance(execution: JobExecution, claim: Claim) -> None:
     if early_s := _verdict_in_s(context, claim):
         log.warning("waits for the workers that were lost at it", seconds=round(early_s))
         return await context.leases.hand_back(lease, in_s=early_s)
+    if claim.left_behind:
+        await delete_what_was_left(context.storage, job)
     with execution.in_flight():
         while not execution.job.ended and not execution.parked:
             if context.leases.stopping:

@@ -27,6 +27,7 @@ from core.upload_files import remove_upload
 from worker.context import WorkerContext
 from worker.maintenance.gauges import update_gauges
 from worker.maintenance.periodic import run_periodically, run_unless_it_breaks
+from worker.maintenance.sent_files import remove_what_may_not_be_kept
 
 log = get_logger(__name__)
 
@@ -78,6 +79,7 @@ async def remove_old(context: WorkerContext, *, nth: int = 0) -> None:
         unused = {"remove unused uploads": _remove_unused_uploads, "remove what came too late": _remove_late_files}
         for name, remove_some in unused.items():
             await run_unless_it_breaks(name, partial(_as_if_in_each_sweep, partial(remove_some, context)))
+        await run_unless_it_breaks("bound what was sent", partial(remove_what_may_not_be_kept, context))
 
 
 _Parts = dict[str, Callable[[], Awaitable[None]]]

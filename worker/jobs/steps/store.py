@@ -8,7 +8,7 @@ words that say why.
 from typing import Any
 
 from core.errors import Code, Permanent
-from core.job_files import discard_file, new_film_path
+from core.job_files import discard_file
 from core.model import transitions
 from core.model.job import OutputFile, Render, Status
 from worker.films.download import KeptFilm, NoFilm, fetch_film
@@ -31,16 +31,15 @@ async def store(execution: JobExecution) -> StepResult:
     """
     job, render = execution.job, execution.job.render
     assert render is not None
-    path = new_film_path(job)
     credentials = await execution.find_credentials()
-    found = await fetch_film(execution.context, credentials, job, path, last=_is_last(render))
+    found = await fetch_film(execution.context, credentials, job, last=_is_last(render))
     if isinstance(found, NoFilm):
         return _try_again(execution, render, found)
     if found.public and render.url and not execution.context.settings.keep_outputs:
-        await discard_file(execution.context.storage, execution.context.uploads, path)
+        await discard_file(execution.context.storage, execution.context.uploads, found.path)
         link = execution.context.backend.absolute(render.url)
         return _succeed(execution, render, path=None, backend_url=link, **_measures(found))
-    return _succeed(execution, render, path=path, **_measures(found))
+    return _succeed(execution, render, path=found.path, **_measures(found))
 
 
 _NO_FILM = "The timeline was rendered, but there is no film. "

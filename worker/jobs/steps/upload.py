@@ -162,22 +162,28 @@ async def _send_stored(execution: JobExecution, media: MediaRef) -> UploadAnswer
     if found is None or found[0].tenant != execution.job.tenant:
         raise Permanent(Code.MEDIA_UNREACHABLE, f"The upload {media.upload_id} is gone.")
     try:
-        return await _send_file(execution, media.name, found[0].path)
+        return await _send_file(execution, media.name, found[0].path, found[0].size_bytes)
     except FileMissing:
-        raise Permanent(Code.MEDIA_UNREACHABLE, f"The file {media.name} is no longer in our storage.") from None
+        words = f"The file {media.name} is no longer in our storage, or not all of it."
+        raise Permanent(Code.MEDIA_UNREACHABLE, words) from None
 
 
-async def _send_file(execution: JobExecution, name: str, path: str) -> UploadAnswer:
-    """Send a file once its tenant has a place for it. Raises FileMissing, also where it goes in the middle, and StorageDown."""
+async def _send_file(execution: JobExecution, name: str, path: str, size_bytes: int) -> UploadAnswer:
+    """Send a file once its tenant has a place for it. Raises FileMissing, also where it goes in the middle, and StorageDown.
+
+    One that is not as large as it was is missing, too: an edit of a half of it would be paid for.
+    """
     async with AsyncExitStack() as place:
         await place.enter_async_context(execution.context.outbound.sending_places.hold(execution.job.tenant))
         await execution.context.leases.ensure_held(execution.lease)  # to fetch it, and to get a place, may take minutes
         file = await execution.context.storage.read(path)
+        if file.size_bytes != size_bytes:
+            raise FileMissing(path)
         return await execution.context.backend.upload_file(
             await execution.credentials(),
             session_id=execution.backend_session(),
             filename=name,
-            size_bytes=file.size_bytes,
+            size_bytes=size_bytes,
             chunks=_then(file.chunks, place.aclose),
         )
 
@@ -217,12 +223,12 @@ async def _fetch_and_send(execution: JobExecution, media: MediaRef) -> UploadAns
     path = new_fetched_path(execution.job)
     try:
         async with _fetched(execution, media.url or "") as fetched:
-            await context.storage.write(path, fetched.chunks)
+            size_bytes = await context.storage.write(path, fetched.chunks)
         found = format_of_content(await context.storage.head(path, HEAD_BYTES))
         if found is None:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
         name = media.name if execution.session.edits else fetched.filename
-        return await _send_file(execution, name_as(name, found), path)
+        return await _send_file(execution, name_as(name, found), path, size_bytes)
     except FileMissing:  # by who removes all that the job has
         raise StorageDown("what was fetched is gone") from None
     finally:

@@ -1,0 +1,50 @@
+"""Bounds what callers send straight to the storage, of which nobody hears a byte before it is completed.
+
+Whoever has a URL may send 5 GB to it, as often as he likes, and a tenant may have a hundred thousand of them. So the storage is
+asked what is there, and what could not be kept anyway goes now, and not a day after the last URL's time.
+"""
+
+from collections import defaultdict
+from contextlib import suppress
+
+from core.storage import StoredFile
+from core.store.redis.codec import Unreadable
+from core.upload_files import SENT_FOLDER, UPLOAD_LIMIT_BYTES, remove_upload
+from worker.context import WorkerContext
+
+
+async def remove_what_may_not_be_kept(context: WorkerContext) -> None:
+    """Remove what is no upload's any more, is larger than any may be, or more than its tenant may keep. Raises StorageDown."""
+    sent = SentFiles(context)
+    async for file in context.storage.files_sent_to(SENT_FOLDER):
+        with suppress(Unreadable):
+            await sent.look_at(file)
+
+
+class SentFiles:
+    """Counts what each tenant has sent, in the order in which its URLs were given out."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._sent_bytes: defaultdict[str, int] = defaultdict(int)
+
+    async def look_at(self, file: StoredFile) -> None:
+        """Remove a file that may not be kept. Raises StorageDown, Unreadable."""
+        context = self._context
+        place = await context.uploads.sent_place(file.path)
+        if place is None:
+            return
+        upload = await context.uploads.expected(place.upload_id)
+        if upload is None:
+            await context.storage.delete(file.path)
+        elif not await self._may_be_kept(upload.tenant, file.size_bytes):
+            await remove_upload(context.storage, context.uploads, upload, only="expected")
+
+    async def _may_be_kept(self, tenant: str, size_bytes: int) -> bool:
+        if size_bytes > UPLOAD_LIMIT_BYTES:
+            return False
+        with_it_bytes = await self._context.uploads.stored_bytes(tenant) + self._sent_bytes[tenant] + size_bytes
+        if with_it_bytes > self._context.settings.tenant_stored_bytes:
+            return False
+        self._sent_bytes[tenant] += size_bytes
+        return True
