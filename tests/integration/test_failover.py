@@ -30,6 +30,7 @@ JOBS = 10_000
 #: of which so many are there before Redis moves
 BEFORE = 3_000
 CALLERS = 16
+TRIES = 5
 
 
 @pytest.fixture
@@ -221,8 +222,11 @@ async def test_a_replica_that_lags_keeps_the_primary_where_it_is_and_pauses_nobo
 async def test_a_failover_that_is_stopped_is_seen_through_and_leaves_no_writes_paused(
     watched: Watched, core: Core, told_to_end: signal.Signals
 ) -> None:
-    old = watched.primary()
-    status, told = await failover(watched, told_to_end=told_to_end)
+    for _ in range(TRIES):  # on a busy machine one may be through before it is seen to pause
+        old = watched.primary()
+        status, told = await failover(watched, told_to_end=told_to_end)
+        if status:
+            break
     assert (status, "writes go on" in told) == (1, True), told
     for port in watched.servers:
         with watched.server(port) as client:
