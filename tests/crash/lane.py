@@ -73,6 +73,8 @@ class Lane:
         self._stopped: Worker | None = None
         #: those that have taken something up since
         self._claimants: set[Worker] = set()
+        #: those that were stopped and have written nothing since
+        self._thawed: set[Worker] = set()
         self._since_stop = Lateness()
         self._watch: asyncio.Task[None] | None = None
         self._env = env
@@ -109,6 +111,7 @@ class Lane:
     def stopped(self, worker: Worker) -> None:
         """Begin to wait for somebody else to go on."""
         self._stopped = worker
+        self._thawed.add(worker)
         self._claimants.clear()
         self.elsewhere.clear()
         self._since_stop = Lateness()
@@ -128,7 +131,11 @@ class Lane:
             return
         if not _CLAIMS.isdisjoint(names):
             self._claimants.add(worker)
-        if worker in self._claimants and not _WRITES.isdisjoint(names):
+        if _WRITES.isdisjoint(names):
+            return
+        if worker in self._thawed:  # perhaps of what it did before, which Redis refuses; it may have taken something up meanwhile
+            self._thawed.remove(worker)
+        elif worker in self._claimants:
             self.elsewhere.set()
             if self.gone_on_after_s is None:
                 self.gone_on_after_s = self._since_stop.own_s
