@@ -120,12 +120,12 @@ class JobRun:
 class Log:
     """Says what happens, and what to do where it ends: Ctrl-C, an API that is away, a disk that is full."""
 
-    def __init__(self, output: Path | None, *, quiet: bool) -> None:
+    def __init__(self, output: Path | None, *, quiet: bool, key: str | None = None) -> None:
         self.at = "checking"
         self.teller = Teller(err=quiet)
         self._output = output
         self._job_id = ""
-        self._key = ""
+        self._key = self._given_key = key or ""
 
     def submits(self, key: str) -> None:
         self._key, self.at = key, "submitting"
@@ -150,7 +150,8 @@ class Log:
 
     def advice(self) -> list[str]:
         """Say what goes on without this command, and how to go on with it."""
-        return advice(self.at, self._job_id, self._output, key=self._key)
+        at = "checking again" if self.at == "checking" and self._given_key else self.at
+        return advice(at, self._job_id, self._output, key=self._key)
 
 
 def advice(at: str, job_id: str, output: Path | None, *, key: str = "") -> list[str]:
@@ -159,6 +160,11 @@ def advice(at: str, job_id: str, output: Path | None, *, key: str = "") -> list[
     match at:
         case "checking":
             return ["Nothing was submitted, and nothing is charged."]
+        case "checking again":  # whoever gives a key may have run it before, and not know what came of that
+            return [
+                "Nothing was submitted by this command. What one before it may have made under its key goes on, and is charged;",
+                f"  to see it: {command_again('list')}",
+            ]
         case "submitting":
             return [
                 f"Whether it was submitted is not known; to see it: {command_again('list')}",

@@ -126,7 +126,7 @@ def replay_command(
     """Play an ended job again, as a new job."""
     from service.cli import calling, job_run, terminal  # noqa: PLC0415
 
-    log = job_run.Log(None, quiet=as_json)
+    log = job_run.Log(None, quiet=as_json, key=idempotency_key)
     with calling.calling(Access(api, key), advice=log.advice) as reelgate:
         job = job_run.JobRun(reelgate, log).replay(job_id, start, idempotency_key)
         if as_json:

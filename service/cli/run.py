@@ -155,7 +155,7 @@ def _go(
     preflight.check_files(words.files)
     if wait:
         preflight.check_output(output or Path("job.mp4"))
-    log = job_run.Log(output, quiet=as_json)
+    log = job_run.Log(output, quiet=as_json, key=wish.idempotency_key)
     with calling.calling(access, advice=log.advice) as reelgate:
         job = job_run.JobRun(reelgate, log).begin(words, wish, options)
         if not wait:

@@ -83,6 +83,18 @@ def test_a_submit_whose_answer_was_lost_is_never_said_to_have_done_nothing(api: 
     assert made == [made[0], posts[0], posts[0], made[0], posts[0]], "the file and the job are the same again"
 
 
+@pytest.mark.parametrize("words", [("submit", "clip.mp4", "trim it"), ("replay", "job_0")])
+def test_a_command_that_is_run_again_under_its_key_does_not_say_that_nothing_is_charged(
+    api: ScriptedApi, folder: Path, words: tuple[str, ...]
+) -> None:
+    for path in ("/v1/profiles", "/v1/jobs/job_0/replay"):
+        api.replies[path] = [gives(429, {"code": "budget_exceeded", "detail": "Used up."})]
+    first, again = ran(api, folder, *words), ran(api, folder, *words, "--idempotency-key", "order-7")
+    assert "Nothing was submitted, and nothing is charged." in first.stderr
+    assert "nothing is charged" not in again.stderr
+    assert "to see it: reelgate list" in again.stderr
+
+
 def test_a_replay_whose_answer_was_lost_is_never_said_to_have_done_nothing(api: ScriptedApi, folder: Path) -> None:
     api.replies["/v1/jobs/job_1/replay"] = [
         breaks,

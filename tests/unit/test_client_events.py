@@ -80,6 +80,21 @@ def test_streams_that_end_after_a_sign_of_life_are_opened_anew_as_long_as_the_jo
     assert ids(play(steps, outcomes(), clock=clock)) == ["evt_9"]
 
 
+@pytest.mark.parametrize("over", [b"", Failure("RemoteProtocolError")])
+def test_streams_that_somebody_cuts_before_their_first_comment_are_opened_anew_as_long_as_the_job_takes(over):
+    clock = Time()
+
+    def outcomes():
+        for _ in range(99):
+            yield from (OPEN, b"retry: 3000\n\n")
+            clock.now_s += 10
+            yield over
+        yield from (OPEN, END)
+
+    steps = verbs.events(circumstances(within_s=60, clock=clock), "job_1", after="")
+    assert ids(play(steps, outcomes(), clock=clock)) == ["evt_9"]
+
+
 def test_who_comes_back_after_the_end_is_through():
     played = play(verbs.events(circumstances(), "job_1", after="evt_9"), [answer(204, b"")])
     assert played.emitted == []

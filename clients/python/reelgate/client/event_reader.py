@@ -19,7 +19,7 @@ _LATE_S = 5.0
 _OVER = 204
 #: when to come back after a stream's end where it does not say
 COME_BACK_S = 3.0
-#: what comes so long after a stream was opened is a sign of life; before, it may be one that ends every time
+#: a stream on which something came lives if it lasts so long; one that is over before may be one that ends every time
 _STEADY_S = 1.0
 #: the API's events have some ten thousand
 MOST_EVENT_BYTES = 16 << 20
@@ -54,8 +54,8 @@ class EventReader:
         self._patience = Patience(here)
         self._pause_s = 0.0
         self._opened_s = 0.0
-        #: whether the stream that is open, or was, has shown a sign of life
-        self._lives = False
+        #: whether anything came on the stream that is open, or was; and whether that was a sign of life
+        self._heard = self._lives = False
 
     def read(self) -> Steps[list[Event]]:
         """Give what comes next, often nothing. Raises ReelgateError where it has been failing for too long."""
@@ -90,24 +90,30 @@ class EventReader:
             self.over = True
         else:
             require_event_stream(answer)
-            self.is_open, self._lives, self._opened_s = True, False, self._clock()
+            self.is_open, self._heard, self._lives, self._opened_s = True, False, False, self._clock()
 
     def _read(self) -> Steps[list[Event]]:
         chunk = yield Read()
+        if self._heard and self._clock() - self._opened_s >= _STEADY_S:
+            self._live()
         if isinstance(chunk, Failure):
             yield from self._break(chunk)
             return []
         if not chunk:
             yield from self._end()
             return []
+        self._heard = True
         events = [event for frame in self._decoder.feed(chunk) if (event := event_of_frame(frame))]
-        if events or self._clock() - self._opened_s >= _STEADY_S:
-            self._lives = True
-            self._patience.restore()
+        if events:
+            self._live()
         if self._decoder.held_bytes > MOST_EVENT_BYTES:
             yield from self._break(Failure("an event without an end", permanent=True))
         self.over = any(event.job and event.job.ended for event in events)
         return events
+
+    def _live(self) -> None:
+        self._lives = True
+        self._patience.restore()
 
     def _break(self, failure: Failure) -> Steps[None]:
         yield from self._close()
