@@ -74,30 +74,33 @@ local function mend_queue(some)
   end
 end
 
--- An older version writes the clock without an end, and feeds that a silent tenant would keep for ever.
-local function end_feed(tenant)
-  call('PEXPIRE', key.feed(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
-  call('PEXPIRE', key.event_clock(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
-end
-
--- What has no record left ends no more: it would count against its tenant's cap for ever.
-local function drop_lost_jobs(tenant, some)
-  for _, id in ipairs(call('SRANDMEMBER', key.running(tenant), some)) do
-    if call('EXISTS', key.job(id)) == 0 then leave_place(tenant, id) end
+local mend_tenant
+do
+  -- An older version writes the clock without an end, and feeds that a silent tenant would keep for ever.
+  local function end_feed(tenant)
+    call('PEXPIRE', key.feed(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
+    call('PEXPIRE', key.event_clock(tenant), FEED_LIFE_MS + HOUR_MS, 'NX')
   end
-end
 
--- Who was at its cap has left the ring, and may be under a higher one now, or under that of a process with other settings.
-local function mend_tenant(tenant, a)
-  end_feed(tenant)
-  drop_lost_jobs(tenant, a.some)
-  join_ring_if_backlog(tenant)
-  count_backlog(tenant, a.tenant_running_jobs)
-  for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'pending'), 0, a.some - 1)) do
-    call('ZADD', key.deliveries_pending(), 'NX', made_at_ms(id), id)
+  -- What has no record left ends no more: it would count against its tenant's cap for ever.
+  local function drop_lost_jobs(tenant, some)
+    for _, id in ipairs(call('SRANDMEMBER', key.running(tenant), some)) do
+      if call('EXISTS', key.job(id)) == 0 then leave_place(tenant, id) end
+    end
   end
-  for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'dead'), 0, a.some - 1)) do
-    call('ZADD', key.deliveries_dead(), 'NX', now_ms, id)
+
+  -- Who was at its cap has left the ring, and may be under a higher one now, or under that of a process with other settings.
+  function mend_tenant(tenant, a)
+    end_feed(tenant)
+    drop_lost_jobs(tenant, a.some)
+    join_ring_if_backlog(tenant)
+    count_backlog(tenant, a.tenant_running_jobs)
+    for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'pending'), 0, a.some - 1)) do
+      call('ZADD', key.deliveries_pending(), 'NX', made_at_ms(id), id)
+    end
+    for _, id in ipairs(call('ZRANGE', key.deliveries(tenant, 'dead'), 0, a.some - 1)) do
+      call('ZADD', key.deliveries_dead(), 'NX', now_ms, id)
+    end
   end
 end
 
