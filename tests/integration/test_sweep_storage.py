@@ -315,6 +315,19 @@ async def test_a_file_sent_by_a_url_that_is_larger_than_any_may_be_goes(core: Co
     assert [await core.uploads.expected(each.id) is None for each in (largest, larger)] == [False, True]
 
 
+async def test_a_file_that_is_completed_while_others_are_looked_at_takes_no_room_twice(core: Core, tmp_path: Path):
+    core.with_settings(tenant_stored_bytes=10)
+    first, second = [sent_by_url(core, "acme") for _ in range(2)]
+    async with context_over(core, tmp_path) as context:
+        sent = SentFiles(context)
+        for each in (first, second):
+            await core.uploads.expect(each, url_until_ms=each.created_at_ms + 3_600_000)
+        await sent.look_at(StoredFile(first.path, 4))
+        await core.uploads.keep_copy(replace(first, path="uploads/copy", size_bytes=4))
+        await sent.look_at(StoredFile(second.path, 6))
+    assert await core.uploads.expected(second.id) is not None
+
+
 async def test_where_a_bucket_may_not_be_listed_what_was_sent_stays_until_nothing_can_come(
     monkeypatch: pytest.MonkeyPatch,
 ):
