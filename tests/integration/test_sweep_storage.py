@@ -299,6 +299,12 @@ async def test_what_is_sent_by_urls_and_could_not_be_kept_goes_before_anybody_co
         for each in sent:
             await context.storage.write(each.path, bytes_of(b"six..."))
         await core.redis.zrem(key("upload_urls"), f"{foreign.id} {foreign.path}")
+        await core.gauges("another worker")
+        await remove_old(context)
+        assert len([file async for file in context.storage.files_sent_to("sent")]) == len(sent), (
+            "one worker looks for all"
+        )
+        await core.redis.delete(key("gauges_holder"))
         await remove_old(context)
         left = {file.path async for file in context.storage.files_sent_to("sent")}
     assert left == {usual.path, others.path, foreign.path}, "what another installation keeps here is its own"

@@ -13,7 +13,12 @@ from worker.context import WorkerContext
 
 
 async def remove_what_may_not_be_kept(context: WorkerContext) -> None:
-    """Remove what is no upload's any more, is larger than any may be, or more than its tenant may keep. Raises StorageDown."""
+    """Remove what is no upload's any more, is larger than any may be, or more than its tenant may keep. Raises StorageDown.
+
+    One worker looks for all: each file that is there is a few questions to Redis, and one tenant may have a hundred thousand.
+    """
+    if await context.gauges.are_anothers(context.leases.worker_id):
+        return
     sent = SentFiles(context)
     async for file in context.storage.files_sent_to(SENT_FOLDER):
         with suppress(Unreadable):
