@@ -133,7 +133,9 @@ class Lane:
             self._claimants.add(worker)
         if _WRITES.isdisjoint(names):
             return
-        if worker in self._thawed:  # perhaps of what it did before, which Redis refuses; it may have taken something up meanwhile
+        if (
+            worker in self._thawed
+        ):  # perhaps of what it did before, which Redis refuses; it may have taken something up meanwhile
             self._thawed.remove(worker)
         elif worker in self._claimants:
             self.elsewhere.set()
