@@ -4,6 +4,7 @@ They lie in folders that are named by the job's id, so that what a worker left t
 found without one.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from secrets import token_hex
 
@@ -35,10 +36,20 @@ async def discard_file(storage: Storage, uploads: Uploads, path: str) -> None:
             await uploads.delete_later(path)
 
 
-async def delete_what_was_left(storage: Storage, job: Job) -> None:
-    """Delete what a worker brought that was lost at a job, which no record will name; at the latest it goes with its job."""
+async def delete_what_was_left(storage: Storage, job: Job, ensure_held: Callable[[], Awaitable[None]]) -> None:
+    """Delete what a worker brought that was lost at a job, which no record will name; at the latest it goes with its job.
+
+    Raises what `ensure_held` does where another worker has the job by now. What is found before is asked goes by its name: of
+    who has it later all files have others, however late this is.
+    """
     with suppress(StorageDown):
-        await _delete_folders(storage, job)
+        left = [
+            path for folder in (_films_folder(job), _fetched_folder(job)) for path in await storage.names_in(folder)
+        ]
+        if left:
+            await ensure_held()
+        for path in left:
+            await storage.delete(path)
 
 
 async def delete_job_files(storage: Storage, job: Job) -> None:

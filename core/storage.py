@@ -271,6 +271,15 @@ class Storage:
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             await obstore.delete_async(self._files, await self._listed(path))
 
+    async def names_in(self, folder: str) -> list[str]:
+        """Name the files of a folder, also those of writers that died, as far as we may see them. Raises StorageDown."""
+        with suppress(FileMissing):
+            async with self._in_our_words(folder), asyncio.timeout(self._answer_s):
+                if self._folder:
+                    return await asyncio.to_thread(_written_in, self._folder, folder)
+                return await self._listed(folder)
+        return []
+
     async def files_sent_to(self, folder: str) -> AsyncIterator[StoredFile]:
         """Find what was sent to places in S3 that `put_url` gave URLs of, by name, as far as we may list it. Raises StorageDown."""
         if self._folder:
@@ -413,6 +422,11 @@ def _delete_tree(folder: Path) -> None:
         if not folder.exists():
             return
     raise OSError
+
+
+def _written_in(root: Path, folder: str) -> list[str]:
+    """Name what is written in a folder, or was begun: ``a.mp4`` also where there is nothing but ``a.mp4#1``."""
+    return list(dict.fromkeys(f"{folder}/{file.name.partition('#')[0]}" for file in (root / folder).iterdir()))
 
 
 def _delete_parts(file: Path) -> None:

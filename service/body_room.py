@@ -74,13 +74,22 @@ class HeldRoom:
             words = f"While others wait for its room an upload must bring {_WORTH_ROOM_BYTES_PER_S} bytes a second."
             raise ApiError(408, "request_timeout", words)
 
-    async def as_read(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Give the chunks of a film as fast as its reader takes them."""
+    def as_read(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Give the chunks of a film as fast as its reader takes them, who may first have to take an answer before it."""
+        self._wait()
+        return self._taken(chunks)
+
+    async def _taken(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        self._waits_since_ms = None
         async for chunk in chunks:
-            self._waits_since_ms = self._clock.steady_ms()
+            self._wait()
             yield chunk
             self._count(len(chunk), self._waited_s())
             self._waits_since_ms = None
+        self._wait()  # the last of it waits in the connection, and the room is free when that is out
+
+    def _wait(self) -> None:
+        self._waits_since_ms = self._clock.steady_ms()
 
     def _count(self, came_bytes: int, waited_s: float) -> None:
         pace_bytes_per_s = _WORTH_ROOM_BYTES_PER_S

@@ -12,6 +12,7 @@ from core.model.token import TokenState
 from core.settings import Settings
 from core.store.jobs.effects import PLACES
 from core.store.redis.client import Store
+from core.store.redis.keys import key
 
 #: of each kind so many are looked at to mend what a process of another version has not kept
 _SOME = 8
@@ -53,6 +54,10 @@ class GaugeStore:
         self._store = store
         self._settings = settings
         self._clock = clock
+
+    async def are_anothers(self, worker: str) -> bool:
+        """Whether another worker counts at present, and does with that what one is enough for."""
+        return await self._store.redis.get(key("gauges_holder")) not in (None, worker.encode())
 
     async def read(self, *, worker: str, mend: bool = True) -> Gauges | None:
         """Read what was counted last, by this worker as long as it holds the lease. None: nobody has counted yet.

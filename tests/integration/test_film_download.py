@@ -426,7 +426,7 @@ async def test_links_that_answer_links_have_an_end(core, context, backend):
     backend.says("/o.mp4", said({"url": "/o.mp4"}))
     async with rendered(core, context, None) as execution:
         credentials = await execution.credentials()
-        found = await fetch_film(context, credentials, execution.job, "films/x.mp4", last=True)
+        found = await fetch_film(context, credentials, execution.job, last=True)
     assert not isinstance(found, KeptFilm)
     assert len(backend.calls("/o.mp4")) == 6
 

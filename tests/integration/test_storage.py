@@ -143,8 +143,10 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(storage):
 async def test_a_folder_goes_with_all_that_is_in_it_and_nothing_beside_it(storage):
     for path in ("fetched/a/0", "fetched/a/1", "fetched/ab/0"):
         await storage.write(path, pieces(3))
+    assert sorted(await storage.names_in("fetched/a")) == ["fetched/a/0", "fetched/a/1"]
     await storage.delete_folder("fetched/a")
     await storage.delete_folder("fetched/a")
+    assert await storage.names_in("fetched/a") == []
     for gone in ("fetched/a/0", "fetched/a/1"):
         with pytest.raises(FileMissing):
             await storage.size_bytes(gone)
@@ -191,10 +193,11 @@ async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(awa
         storage.head("uploads/a.mp4", 4),
         storage.delete("uploads/a.mp4"),
         storage.delete_folder("uploads/a"),
+        storage.names_in("uploads/a"),
     ):
         with pytest.raises(StorageDown):
             await asked
-    assert failures() - before == 5
+    assert failures() - before == 6
 
 
 def failures() -> float:
@@ -213,7 +216,7 @@ async def test_a_storage_that_hangs_is_one_that_is_away(monkeypatch):
         storage = Storage(f"s3://{BUCKET}/x", answer_s=0.1)
         for asked in (
             *(storage.size_bytes("a"), storage.read("a"), storage.delete("a"), storage.delete_folder("a")),
-            storage.copy("a", "b", size_bytes=1000),
+            *(storage.names_in("a"), storage.copy("a", "b", size_bytes=1000)),
         ):
             with pytest.raises(StorageDown):
                 await asyncio.wait_for(asked, _LIBRARY_GOES_ON_S)

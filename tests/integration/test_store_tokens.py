@@ -414,13 +414,13 @@ async def test_redis_never_sees_a_token_s_secret_and_its_id_opens_it(core: Core)
 
 async def test_a_token_is_read_after_the_secret_key_was_rotated(core: Core) -> None:
     token = await add(core, "nmv_usr_secret")
-    core.tokens._vault = Encryption(["n" * 40, SECRET_KEY])
+    core.tokens._encryption = Encryption(["n" * 40, SECRET_KEY])
     assert await core.tokens.secret_of(token) == "nmv_usr_secret"
 
 
 async def test_a_token_known_under_an_older_key_is_not_added_again(core: Core) -> None:
     token = await add(core, "nmv_usr_secret")
-    core.tokens._vault = Encryption(["n" * 40, SECRET_KEY])
+    core.tokens._encryption = Encryption(["n" * 40, SECRET_KEY])
     assert await add(core, "nmv_usr_secret") == token
 
 

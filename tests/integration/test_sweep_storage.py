@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace as replace_context
+from functools import partial
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from core.clock import stopwatch_s
 from core.errors import Code
 from core.ids import new_id
-from core.job_files import new_fetched_path, new_film_path
+from core.job_files import delete_what_was_left, new_fetched_path, new_film_path
 from core.model import transitions
 from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
 from core.storage import Storage, StoredFile
+from core.store.leases import LeaseLost
 from core.store.redis.keys import key
 from core.store.redis.lists import UNREADABLE_REST_MS
 from core.upload_files import remove_upload
@@ -146,6 +149,38 @@ async def test_what_a_worker_brought_that_was_lost_goes_when_another_one_takes_i
     assert len(files_in(tmp_path)) == 2
 
 
+async def test_who_was_frozen_before_it_deletes_what_was_left_deletes_nothing_of_who_has_the_job_by_now(
+    core: Core, tmp_path: Path
+):
+    """It would be the film of a job that has ended, and was paid for."""
+    await core.slots(9)
+    frozen, asked_s = await core.begin(await core.submit()), stopwatch_s() - core.settings.lease_s
+    core.clock.turn(by_s=core.settings.lease_s + 1)
+    await core.claim(frozen.job)
+    async with context_over(core, tmp_path) as context:
+        await context.storage.write(film := new_film_path(frozen.job), bytes_of(b"x"))
+        async with context.leases.hold(frozen.job.id, frozen.owner, asked_s=asked_s) as lease:
+            with pytest.raises(LeaseLost):
+                await delete_what_was_left(context.storage, frozen.job, partial(context.leases.ensure_held, lease))
+    assert files_in(tmp_path) == {film}
+
+
+async def test_what_was_left_goes_also_where_a_job_then_waits_for_those_who_were_lost(core: Core, tmp_path: Path):
+    """Whoever runs out of memory leaves most, and no later claim says of what was handed back that something was left."""
+    await core.slots(9)
+    job = (await core.begin(await core.submit())).job
+    for _ in range(2):
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+        await core.claim(job)
+    async with context_over(core, tmp_path) as context:
+        await context.storage.write(new_film_path(job), bytes_of(b"x"))
+        core.clock.turn(by_s=core.settings.lease_s + 1)
+        await run_job(context, job.id)
+    assert files_in(tmp_path) == set()
+    assert (after := await core.jobs.load(job.id))
+    assert not after.ended
+
+
 def files_of(job: Job) -> list[str]:
     """Name what two workers may have left, one of them of an older release."""
     films, fetched = (path.rpartition("/")[0] for path in (new_film_path(job), new_fetched_path(job)))
@@ -264,6 +299,12 @@ async def test_what_is_sent_by_urls_and_could_not_be_kept_goes_before_anybody_co
         for each in sent:
             await context.storage.write(each.path, bytes_of(b"six..."))
         await core.redis.zrem(key("upload_urls"), f"{foreign.id} {foreign.path}")
+        await core.gauges("another worker")
+        await remove_old(context)
+        assert len([file async for file in context.storage.files_sent_to("sent")]) == len(sent), (
+            "one worker looks for all"
+        )
+        await core.redis.delete(key("gauges_holder"))
         await remove_old(context)
         left = {file.path async for file in context.storage.files_sent_to("sent")}
     assert left == {usual.path, others.path, foreign.path}, "what another installation keeps here is its own"
@@ -278,6 +319,19 @@ async def test_a_file_sent_by_a_url_that_is_larger_than_any_may_be_goes(core: Co
             await core.uploads.expect(each, url_until_ms=each.created_at_ms + 3_600_000)
             await sent.look_at(StoredFile(each.path, size_bytes))
     assert [await core.uploads.expected(each.id) is None for each in (largest, larger)] == [False, True]
+
+
+async def test_a_file_that_is_completed_while_others_are_looked_at_takes_no_room_twice(core: Core, tmp_path: Path):
+    core.with_settings(tenant_stored_bytes=10)
+    first, second = [sent_by_url(core, "acme") for _ in range(2)]
+    async with context_over(core, tmp_path) as context:
+        sent = SentFiles(context)
+        for each in (first, second):
+            await core.uploads.expect(each, url_until_ms=each.created_at_ms + 3_600_000)
+        await sent.look_at(StoredFile(first.path, 4))
+        await core.uploads.keep_copy(replace(first, path="uploads/copy", size_bytes=4))
+        await sent.look_at(StoredFile(second.path, 6))
+    assert await core.uploads.expected(second.id) is not None
 
 
 async def test_where_a_bucket_may_not_be_listed_what_was_sent_stays_until_nothing_can_come(

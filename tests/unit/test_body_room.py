@@ -99,6 +99,24 @@ async def test_a_reader_who_stops_is_hung_up_on_once_others_are_refused_and_one_
         assert hung_up == ["a"], "it is ending"
 
 
+@pytest.mark.parametrize("taken", [0, 1])
+async def test_a_reader_who_stops_before_the_first_or_behind_the_last_piece_is_hung_up_on_too(taken: int):
+    """Nothing more is read from it then: a thousand ranges of one piece, or behind an answer that nobody takes, had all the room."""
+    clock, hung_up = HandClock(), []
+    room = BodyRoom(100, clock)
+
+    async def last_piece() -> AsyncIterator[bytes]:
+        yield bytes(250_000)
+
+    with room.hold("a", 50, partial(hung_up.append, "a")) as held:
+        read = held.as_read(last_piece())
+        if taken:
+            assert [len(chunk) async for chunk in read] == [250_000]
+        assert (refused(room, "b", 60), hung_up) == (503, [])
+        clock.turn(by_s=120)
+        assert (refused(room, "b", 60), hung_up) == (503, ["a"])
+
+
 def test_as_many_go_as_make_room_for_who_was_refused_and_no_more():
     room = BodyRoom(100, HandClock())
     with ExitStack() as under_way:

@@ -75,11 +75,11 @@ async def _advance(execution: JobExecution, claim: Claim) -> None:
     """Step by step, until the job ends, sleeps, or this worker stops."""
     context, lease, job = execution.context, execution.lease, claim.job
     bind(tenant=job.tenant, trace_id=trace_id_of(job.traceparent), request_id=job.request_id)
+    if claim.left_behind:
+        await delete_what_was_left(context.storage, job, partial(context.leases.ensure_held, lease))
     if early_s := _verdict_in_s(context, claim):
         log.warning("waits for the workers that were lost at it", seconds=round(early_s))
         return await context.leases.hand_back(lease, in_s=early_s)
-    if claim.left_behind:
-        await delete_what_was_left(context.storage, job)
     with execution.in_flight():
         while not execution.job.ended and not execution.parked:
             if context.leases.stopping:
