@@ -40,6 +40,8 @@ def _film() -> bytes:
 
 
 _FILE = _film()
+#: credits that the account began with, and that an edit takes
+_BALANCE, _EDIT_COSTS = 10**9, 50
 _VIDEO = {"id": "v1", "tt": 0, "sg": [{"id": "s1", "st": 0, "d": 4000, "src": "cdn://clip", "m": {"name": "clip"}}]}
 _TITLE = {"id": "t1", "tt": 7, "sg": [{"id": "s2", "st": 0, "d": 3000, "m": {"text": "Bench"}}]}
 
@@ -124,7 +126,8 @@ class Stub:
             case ["upload-video", *_]:
                 return {"code": 0, "data": {"files": [{"filename": "clip.mp4", "file_type": "video"}]}}
             case ["credits", *_]:
-                return {"code": 0, "data": {"available": 10**9, "frozen": 0, "total": 10**9}}
+                left = _BALANCE - _EDIT_COSTS * len(self.edited)
+                return {"code": 0, "data": {"available": left, "frozen": 0, "total": left}}
             case ["state", *_]:
                 return {"code": 0, "data": {"state": {"draft": self._draft(trace), "video_infos": [{}]}}}
             case ["render", "proxy", "lambda"]:
