@@ -166,6 +166,9 @@ class TokenPool:
         balance = None
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
+        if balance and balance.unlimited:  # which of both is true is asked when somebody waits
+            await self._tokens.mark(token_id, TokenState.EXHAUSTED)
+            balance = None
         if balance and balance.available < usual_cost(job):
             await self._balances.note_too_few(job, balance)
         await self._balances.release(job, token_id)
