@@ -13,7 +13,7 @@ import redis
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.model.job import Job
+from core.model.job import Estimate, Job
 from core.model.plan import Plan
 from core.model.session import of_user, opened
 from core.model.token import Scope, TokenState
@@ -785,13 +785,25 @@ async def test_an_account_without_a_limit_that_refuses_a_message_for_credits_res
     assert await core.redis.hgetall(key("message_costs")) == {}
 
 
-async def test_that_a_dear_message_was_refused_keeps_no_usual_one_from_what_is_left(core, tmp_path):
+DEAR = Estimate(
+    credits=(150, 250),
+    credits_typical=200,
+    credits_basis="measured",
+    credits_jobs=30,
+    p50_s=None,
+    p90_s=None,
+    time_basis="contract",
+    time_jobs=0,
+)
+
+
+@pytest.mark.parametrize("dear", [{"cost_at_least": 200}, {"estimate": DEAR}], ids=["refused before", "measured"])
+async def test_that_a_dear_message_was_refused_keeps_no_usual_one_from_what_is_left(core, tmp_path, dear):
     """Between the reservation and the refusal somebody else has spent of the token."""
     told = answered({"code": 0, "data": {"available": 170, "frozen": 0}})
     async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=170)
-        dear = msgspec.structs.replace(await core.submit(), cost_at_least=200)
-        await context.token_pool.exhaust(dear, token_id)
+        await context.token_pool.exhaust(msgspec.structs.replace(await core.submit(), **dear), token_id)
         assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
 
 
