@@ -1,16 +1,17 @@
-"""A peer that answers every request with the bytes of a test, and remembers what it was sent."""
+"""A peer that answers requests with the bytes of a test, and remembers what it was sent."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 
 class Peer:
-    """Answers; `answer` may be changed in between."""
+    """Answers; `answer` may be changed in between. `but`: other answers, by how their addresses begin."""
 
     def __init__(self, answer: bytes, *, holds: bool) -> None:
         self.answer = answer
+        self.but: Mapping[str, bytes] = {}
         self.holds = holds
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         #: set once it was sent a request
@@ -42,7 +43,8 @@ class Peer:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.requests.append((head[0], headers, body))
         self.asked.set()
-        writer.write(self.answer)
+        path = head[0].split()[1]
+        writer.write(next((answer for start, answer in self.but.items() if path.startswith(start)), self.answer))
         await writer.drain()
 
 

@@ -74,13 +74,16 @@ def message_kind(job: Job) -> str:
 
 
 def usual_cost(job: Job) -> int:
-    """Credits that such a message costs as a rule: 50 for an edit, 100 for a generation, 0 where none is sent.
+    """Credits that the job's message costs as a rule: what one of its kind does, 0 where none is sent.
 
     More where the job's own estimate says so, by jobs like it that ended here: its caller was told that, and caps it by that.
     """
-    if job.plan.message is None:
-        return 0
-    return max(GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS, _measured_cost(job))
+    return 0 if job.plan.message is None else max(cost_of_kind(job), _measured_cost(job))
+
+
+def cost_of_kind(job: Job) -> int:
+    """Credits that a message of the job's kind costs as a rule: 50 for an edit, 100 for a generation."""
+    return GENERATION_CREDITS if is_generation(job) else EDIT_CREDITS
 
 
 def _measured_cost(job: Job) -> int:

@@ -131,7 +131,9 @@ def test_progress_is_read_as_a_share_and_in_percent(written: object, percent: in
         ({"jobId": "a"}, ["a"]),
         ({"export_id": "a"}, ["a"]),
         ({"render": {"id": "a"}}, ["a"]),
-        ({"success": True, "data": "a"}, ["a"]),
+        ({"success": True, "data": "r-1"}, ["r-1"]),
+        ({"success": True, "data": "ok"}, []),
+        ({"success": True, "data": "Render 1 has started."}, []),
         ({"success": True, "data": True}, []),
         ({"status": "pending"}, []),
     ],
@@ -175,6 +177,17 @@ def test_a_success_that_holds_nothing_but_yes_is_no_answer_to_a_question_and_no_
         responses.parse_state(read({"code": 0, "data": True}))
     with pytest.raises(responses.UnreadableAnswer):
         read({"code": 0, "data": False})
+
+
+def test_words_in_the_place_of_a_state_are_no_word_that_there_is_none() -> None:
+    with pytest.raises(responses.UnreadableAnswer) as unread:
+        responses.parse_state(read({"code": 0, "data": "restarting"}))
+    assert not isinstance(unread.value, responses.NothingTold)
+
+
+def test_a_render_that_is_told_of_at_the_top_is_not_looked_for_in_what_stands_beside_it() -> None:
+    told = responses.parse_render_status({"outputUrl": "u", "progress": 100, "task": {"id": "t"}})
+    assert (told.status, told.url) == ("completed", "u")
 
 
 def test_minus_one_is_no_limit_and_any_other_number_a_balance() -> None:

@@ -1,7 +1,7 @@
 """One job in a worker's hands: what its commits allow, and what they hand over to the next step."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import pairwise
 
 import msgspec
@@ -157,15 +157,26 @@ NOT_FOUND = answered({"detail": "Not Found"}, "404 Not Found")
 
 
 async def at_state(
-    core: Core, tmp_path, answer: bytes, *, edits: int = 0, sent: Sent | None = None, **facts: object
+    core: Core,
+    tmp_path,
+    answer: bytes,
+    *,
+    edits: int = 0,
+    sent: Sent | None = None,
+    but: Mapping[str, bytes] | None = None,
+    **facts: object,
 ) -> State:
-    """Read the state of a session in which so much has happened, where the backend gives this answer."""
+    """Read the state of a session in which so much has happened, where the backend gives this answer.
+
+    `but`: other ones, by how their addresses begin.
+    """
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = transitions.token_taken(transitions.started(await core.submit(), now_ms=1), token_id=token_id)
     session = sessions.opened(
         core.submission(job).session, backend_id="b1", task_id=None, user_id=None, token_id=token_id
     )
     async with peer(answer) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        remote.but = but or {}
         there = msgspec.structs.replace(job, sent=sent, **facts)
         async with in_hand(core, context, there, msgspec.structs.replace(session, edits=edits)) as execution:
             state = await execution.read_state()
@@ -241,9 +252,24 @@ async def test_a_page_that_says_that_nothing_is_there_is_somebodys_before_the_ba
     assert broken.value.fault is Fault.BROKEN
 
 
+NOTHING_BUT_PAGES = {"tries": {"state broken": 4}}
+
+
+@pytest.mark.parametrize("sent", [None, NOTHING_BEFORE])
 @pytest.mark.parametrize("answer", PAGES)
-async def test_a_fresh_session_of_which_a_page_says_for_long_that_it_has_no_state_has_none(core, tmp_path, answer):
-    assert (await at_state(core, tmp_path, answer, tries={"state broken": 4})).draft is None
+async def test_a_fresh_session_of_which_a_page_says_for_long_that_it_has_no_state_has_none(
+    core, tmp_path, answer, sent
+):
+    told = {"/api/credits/": answered({"code": 0, "data": {"available": 500}})}
+    assert (await at_state(core, tmp_path, answer, but=told, sent=sent, **NOTHING_BUT_PAGES)).draft is None
+
+
+@pytest.mark.parametrize("sent", [None, NOTHING_BEFORE])
+async def test_a_page_in_the_place_of_every_answer_says_nothing_of_a_state(core, tmp_path, sent):
+    """A message into such an outage may have been sent, and an edit that is there would be taken for none."""
+    with pytest.raises(BackendFault) as away:
+        await at_state(core, tmp_path, PAGES[0], sent=sent, **NOTHING_BUT_PAGES)
+    assert away.value.fault is Fault.BROKEN
 
 
 async def test_a_server_that_fails_for_long_says_nothing_of_a_state(core, tmp_path):

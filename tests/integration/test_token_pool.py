@@ -13,7 +13,7 @@ import redis
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.model.job import Job
+from core.model.job import Estimate, Job
 from core.model.plan import Plan
 from core.model.session import of_user, opened
 from core.model.token import Scope, TokenState
@@ -745,9 +745,11 @@ async def test_an_export_is_made_in_a_session_whose_token_has_no_credits_and_an_
     assert waits.value.reason is WaitReason.NO_CREDITS
 
 
+NO_LIMIT = answered({"code": 0, "data": {"available": -1, "frozen": 0, "total": -1}})
+
+
 async def test_an_account_without_a_limit_is_one_whose_balance_nobody_knows(core, tmp_path):
-    told = answered({"code": 0, "data": {"available": -1, "frozen": 0, "total": -1}})
-    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+    async with peer(NO_LIMIT) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         token_id = await core.tokens.add("nmv_usr_a", kind="operator")
         assert await taken_by_all(core, [context], [await core.submit(), await core.submit()]) == [token_id] * 2
         asked = await core.submit(plan=Plan(message=None, action="credits"), media=())
@@ -755,13 +757,53 @@ async def test_an_account_without_a_limit_is_one_whose_balance_nobody_knows(core
         assert (await core.read(asked)).reply == "No limit of credits, 0 in use."
 
 
-async def test_that_a_dear_message_was_refused_keeps_no_usual_one_from_what_is_left(core, tmp_path):
+@pytest.mark.parametrize(("available", "state"), [(-1, TokenState.ACTIVE), (0, TokenState.EXHAUSTED)])
+async def test_an_account_serves_that_has_no_limit_since_its_balance_was_written_down(core, tmp_path, available, state):
+    """As a number of credits by a release that took it for one; or before its plan was upgraded."""
+    async with peer(NO_LIMIT) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await core.tokens.add("nmv_usr_a", kind="operator")
+        await core.token_use.note_balance(token_id, available=available, frozen=0)
+        await core.tokens.mark(token_id, state)
+        core.clock.turn(by_s=60)
+        assert await taken_by_all(core, [context], [await core.submit(), await core.submit()]) == [token_id] * 2
+
+
+async def test_a_revoked_token_of_an_account_without_a_limit_serves_again_when_that_is_told_after_all(core, tmp_path):
+    async with peer(answered({"code": 1001})) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id = await revoked_for_a_mishap(core, context)
+        remote.answer = NO_LIMIT
+        core.clock.turn(by_s=2)
+        await context.token_pool.revoked.ask_for_due()
+        assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
+
+
+async def test_an_account_without_a_limit_that_refuses_a_message_for_credits_rests_and_teaches_nothing(core, tmp_path):
+    async with peer(NO_LIMIT) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        token_id, job = await core.tokens.add("nmv_usr_a", kind="operator"), await core.submit()
+        assert await context.token_pool.exhaust(job, token_id) is None
+        assert await state_of(core, token_id) is TokenState.EXHAUSTED
+    assert await core.redis.hgetall(key("message_costs")) == {}
+
+
+DEAR = Estimate(
+    credits=(150, 250),
+    credits_typical=200,
+    credits_basis="measured",
+    credits_jobs=30,
+    p50_s=None,
+    p90_s=None,
+    time_basis="contract",
+    time_jobs=0,
+)
+
+
+@pytest.mark.parametrize("dear", [{"cost_at_least": 200}, {"estimate": DEAR}], ids=["refused before", "measured"])
+async def test_that_a_dear_message_was_refused_keeps_no_usual_one_from_what_is_left(core, tmp_path, dear):
     """Between the reservation and the refusal somebody else has spent of the token."""
     told = answered({"code": 0, "data": {"available": 170, "frozen": 0}})
     async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
         token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=170)
-        dear = msgspec.structs.replace(await core.submit(), cost_at_least=200)
-        await context.token_pool.exhaust(dear, token_id)
+        await context.token_pool.exhaust(msgspec.structs.replace(await core.submit(), **dear), token_id)
         assert await taken_by_all(core, [context], [await core.submit()]) == [token_id]
 
 

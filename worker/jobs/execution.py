@@ -223,11 +223,14 @@ class JobExecution:
 
     async def read_state(self) -> State:
         """Read the session's state; a session in which nothing can be seen yet may have none. Raises BackendFault."""
+        credentials = await self.credentials()
         try:
-            state = await self.context.backend.read_state(await self.credentials(), self.backend_session())
+            state = await self.context.backend.read_state(credentials, self.backend_session())
         except BackendFault as fault:
             if not self._may_lack_state or not self._says_no_state(fault):
                 raise
+            if fault.fault is Fault.BROKEN:  # where other calls get such a page as well, it says nothing of the state
+                await self.context.backend.read_credits(credentials)
             state = NO_STATE
         self.session = sessions.of_task(sessions.of_user(self.session, state.user_id), state.task_id)
         return state
@@ -250,7 +253,8 @@ class JobExecution:
 
         An answer that holds nothing may be a slip, and what is in the session is what the edit is told by: before the
         message it must come again and again. So it is with a code for a session that is gone: it comes of a third new one.
-        A page may be of somebody before the backend, who lets the next call through: it must come for longer.
+        A page may be of somebody before the backend, who lets the next call through: it must come for longer, and for
+        the state alone.
         """
         tries = tries_of(fault, self.job)
         again = tries >= _NOTHINGS_BELIEVED

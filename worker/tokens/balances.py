@@ -27,7 +27,7 @@ class TokenBalances:
 
         None: the backend does not say, which is no error; the token was removed. Raises BackendFault(TOKEN_REFUSED).
         """
-        balance = await self.ask(credentials)
+        balance = await self._told(credentials)
         return balance, await self.note(token_id, balance, job_id=job_id)
 
     async def ask(self, credentials: Credentials) -> Credits | None:
@@ -35,18 +35,23 @@ class TokenBalances:
 
         Raises BackendFault(TOKEN_REFUSED).
         """
+        balance = await self._told(credentials)
+        return None if balance and balance.unlimited else balance
+
+    async def _told(self, credentials: Credentials) -> Credits | None:
         try:
-            balance = await self._backend.read_credits(credentials)
+            return await self._backend.read_credits(credentials)
         except BackendFault as fault:
             if fault.fault is Fault.TOKEN_REFUSED:
                 raise
             return None
-        return None if balance.unlimited else balance
 
     async def note(self, token_id: str, balance: Credits | None, *, job_id: str | None = None) -> Use | None:
         """Write a balance where one was just read, and say who but this job has messages on the token. None: removed."""
         if balance is None:
             return await self._use.use_of(token_id, job_id=job_id)
+        if balance.unlimited:
+            return await self._use.note_no_limit(token_id, job_id=job_id)
         return await self._use.note_balance(token_id, available=balance.available, frozen=balance.frozen, job_id=job_id)
 
     async def sent_on(self, token_id: str) -> dict[str, SentMessage]:

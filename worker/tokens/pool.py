@@ -15,7 +15,7 @@ from urllib.parse import quote
 from core.clock import Clock
 from core.logs import get_logger
 from core.model.job import Job
-from core.model.message_cost import usual_cost
+from core.model.message_cost import cost_of_kind
 from core.model.session import Session
 from core.model.token import OVER, Scope, Token, TokenState
 from core.security.encryption import Undecryptable
@@ -166,7 +166,10 @@ class TokenPool:
         balance = None
         with suppress(BackendFault):
             balance = await self._read_for(job, token_id)
-        if balance and balance.available < usual_cost(job):
+        if balance and balance.unlimited:  # which of both is true is asked when somebody waits
+            await self._tokens.mark(token_id, TokenState.EXHAUSTED)
+            balance = None
+        if balance and balance.available < cost_of_kind(job):
             await self._balances.note_too_few(job, balance)
         await self._balances.release(job, token_id)
         return balance

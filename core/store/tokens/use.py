@@ -3,6 +3,7 @@
 Where it can, a job's commit does the same (`core.store.token_work`).
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from core.clock import Clock
@@ -76,6 +77,10 @@ class TokenUse:
         """Write a balance as just read; with credits in it an exhausted token serves again. None: it was removed."""
         return await self._note(token_id, {"available": available, "frozen": frozen}, job_id)
 
+    async def note_no_limit(self, token_id: str, *, job_id: str | None = None) -> Use | None:
+        """Write that the account has no limit, in the place of a balance of before. An exhausted token serves again."""
+        return await self._note(token_id, {"unlimited": True}, job_id)
+
     async def use_of(self, token_id: str, *, job_id: str | None = None) -> Use | None:
         """Say who but this job has messages on a token. None: it was removed."""
         return await self._note(token_id, None, job_id)
@@ -89,7 +94,7 @@ class TokenUse:
         """Tell the time by which it is written down when messages were sent."""
         return await self._store.now_ms(self._clock)
 
-    async def _note(self, token_id: str, balance: dict[str, int] | None, job_id: str | None) -> Use | None:
+    async def _note(self, token_id: str, balance: Mapping[str, int] | None, job_id: str | None) -> Use | None:
         arguments = self._clock.for_operations() | {"token": token_id, "balance": balance, "job": job_id}
         found = await self._store.run("note_balance", arguments, _Noted)
         return Use(found.sends, found.others) if found.known else None

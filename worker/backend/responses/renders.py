@@ -17,6 +17,8 @@ _LINK_KEYS = (
 #: under which keys a render's name may stand, and a render itself
 _ID_KEYS = ("id", "renderId", "render_id", "taskId", "task_id", "jobId", "job_id", "exportId", "export_id")
 _RENDER_KEYS = ("render", "job", "task", "export")
+#: what may be a name where nothing says that it is one: no words
+_NAME = re.compile(r"(?=.*\d)[\w.:-]{1,200}")
 _WHOLE = 100
 #: a word for work that goes on: ``processing``, ``in_progress``, ``started``
 _UNDER_WAY = re.compile("ing(?!s)|progress|start|active|wait")
@@ -71,20 +73,21 @@ def link_to_film(body: bytes) -> str | None:
 
 def _render_in(data: dict[str, Any]) -> dict[str, Any]:
     """Find what tells of the render where nothing does at the top: ``{"render": {"status": "completed", …}}``."""
-    if "status" in data or "output" in data:
-        return data
-    return next((data[key] for key in _RENDER_KEYS if isinstance(data.get(key), dict)), data)
+    held = (data[key] for key in _RENDER_KEYS if isinstance(data.get(key), dict))
+    return next((each for each in (data, *held) if each.keys() & {"status", "output"}), data)
 
 
 def parse_render_ids(data: dict[str, Any]) -> list[str]:
     """List by which ids the backend may go on to speak of a render that it was asked for; it may name ours, and its own.
 
-    They stand in the answer, in what it calls the render, or are all of it: ``{"success": true, "data": "r-1"}``.
+    They stand in the answer, in what it calls the render, or are all of it: ``{"success": true, "data": "r-1"}``, and not
+    ``"data": "ok"``, by which it would be asked after in vain.
     """
     within = (data.get(key) for key in _RENDER_KEYS)
     holders = [data, *(holder for holder in within if isinstance(holder, dict))]
     named = (text(holder, key) for holder in holders for key in _ID_KEYS)
-    return [name for name in (*named, text(data, "data")) if name]
+    alone = text(data, "data") or ""
+    return [name for name in (*named, alone if _NAME.fullmatch(alone) else None) if name]
 
 
 def _render_word(status: object, *, linked: bool, whole: bool) -> RenderWord:

@@ -79,7 +79,7 @@ def parse_state(data: dict[str, Any]) -> State:
     told = written_out(data)
     state = told.get("state")
     inner = state if state is not None else told
-    if state is None and not data.keys() - ENVELOPE:
+    if state is None and not data.keys() - ENVELOPE and not text(data, "data"):
         raise NothingTold("the answer holds nothing")
     if not isinstance(inner, dict) or (state is None and not data.keys() - ENVELOPE - COMPLAINT):
         raise UnreadableAnswer("the answer holds no state")

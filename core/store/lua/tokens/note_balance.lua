@@ -1,5 +1,5 @@
 -- Say who else has messages on a token, and write its balance where one was read.
--- Arguments: token, balance {available, frozen}, job (whose own message does not count).
+-- Arguments: token, balance {available, frozen; or unlimited}, job (whose own message does not count).
 -- Results: known (absent: it was removed), sends (messages that were sent on it, ever), others (those of other jobs that
 -- are not settled).
 operation('note_balance', function(a)

@@ -83,14 +83,15 @@ local function reserve_budget(job, tenant, month, credits, reserved)
   call('PEXPIRE', key.usage(tenant, month), USAGE_LIFE_MS)
 end
 
--- A balance as it was just read. An exhausted token with credits in it serves again.
+-- A balance as it was just read; of an account without a limit none is known. An exhausted token with credits in it serves again.
 local function write_balance(token, balance)
   local found = read_fields(key.token(token), 'state', 'digest', 'doubt refused', 'blocked')
   if not (found.state or found.digest) then return end
-  local has_some = balance.available > 0 and found.state == 'exhausted'
+  local has_some = (balance.unlimited or balance.available > 0) and found.state == 'exhausted'
   local state = has_some and {'state', serving_state(found.blocked)} or {}
-  call('HSET', key.token(token), 'available', balance.available, 'frozen', balance.frozen, 'read_at_ms', now_ms,
+  call('HSET', key.token(token), 'available', balance.available or 0, 'frozen', balance.frozen or 0, 'read_at_ms', now_ms,
     unpack(state))
+  if balance.unlimited then call('HDEL', key.token(token), 'available', 'frozen') end
   if found['doubt refused'] then call('HDEL', key.token(token), 'doubt refused') end
   index_token(token)
 end
