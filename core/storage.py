@@ -140,33 +140,36 @@ class Storage:
         if self._folder and not await asyncio.to_thread(self._folder.is_dir):
             raise _down("its folder is gone") from None
 
-    async def write(self, path: str, chunks: AsyncIterable[bytes]) -> int:
+    async def write(self, path: str, chunks: AsyncIterable[bytes], *, lasting: bool = True) -> int:
         """Write a file as its chunks come, and return its size. If they stop with an error nothing is left of it.
 
-        What another one has written there stays until it is replaced whole. Raises StorageDown.
+        What another one has written there stays until it is replaced whole. `lasting`: no power cut takes it, for which it is
+        waited. Raises StorageDown.
         """
         await self._require_folder()
         async with aclosing(_in_pieces(chunks)) as pieces:
             first: _HandedOn = asyncio.Queue(maxsize=1)
             size_bytes = _hand_on_first(first, await anext(pieces, b""))
             if size_bytes >= PART_BYTES:
-                return size_bytes + await self._write_rest_in_parts(path, first, pieces)
-            await self._put_whole(path, first.get_nowait() or b"")
+                return size_bytes + await self._write_rest_in_parts(path, first, pieces, lasting=lasting)
+            await self._put_whole(path, first.get_nowait() or b"", lasting=lasting)
             return size_bytes
 
-    async def _put_whole(self, path: str, content: bytes) -> None:
+    async def _put_whole(self, path: str, content: bytes, *, lasting: bool) -> None:
         """Write a file that is one part. Who is stopped meanwhile knows that none comes later, so that he can delete it."""
-        writing = asyncio.create_task(self._put(path, content))
+        writing = asyncio.create_task(self._put(path, content, lasting=lasting))
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
             await self._end_of(writing)
             raise
 
-    async def _write_rest_in_parts(self, path: str, handed_on: "_HandedOn", pieces: AsyncIterable[bytes]) -> int:
+    async def _write_rest_in_parts(
+        self, path: str, handed_on: "_HandedOn", pieces: AsyncIterable[bytes], *, lasting: bool
+    ) -> int:
         """Write what is more than one part. Where it breaks off they are given up: S3 would keep them, unseen and at a price."""
         size_bytes = 0
-        writing = asyncio.create_task(self._put(path, _Taken(handed_on)))
+        writing = asyncio.create_task(self._put(path, _Taken(handed_on), lasting=lasting))
         try:
             async for piece in pieces:
                 size_bytes += len(piece)
@@ -178,14 +181,14 @@ class Storage:
             raise
         return size_bytes
 
-    async def _put(self, path: str, content: bytes | AsyncIterator[bytes]) -> None:
-        """Write a file, so that no power cut takes it. Raises StorageDown, also where it has no place, e.g. no bucket."""
+    async def _put(self, path: str, content: bytes | AsyncIterator[bytes], *, lasting: bool) -> None:
+        """Write a file, and bring it to the disk where it is to last. Raises StorageDown, also where it has no place, e.g. no bucket."""
         try:
             async with self._in_our_words(path):
                 await obstore.put_async(
                     self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY
                 )
-                if self._folder:
+                if self._folder and lasting:
                     async with self._syncs:
                         await asyncio.to_thread(_bring_to_disk, self._folder, self._folder / path)
         except FileMissing:

@@ -373,6 +373,15 @@ async def test_a_file_is_written_when_no_power_cut_takes_it_any_more(tmp_path, m
     assert on_disk == names | {tmp_path / "outputs/a/b.mp4": size_bytes}
 
 
+@pytest.mark.parametrize("size_bytes", [5, PART_BYTES + 5])
+async def test_a_file_that_is_only_to_be_passed_on_does_not_wait_for_the_disk(tmp_path, monkeypatch, size_bytes):
+    """What it costs each job is a tenth of its worker's time."""
+    monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("it waits for the disk"))
+    storage = Storage(str(tmp_path))
+    assert await storage.write("fetched/a/b.mp4", pieces(size_bytes), lasting=False) == size_bytes
+    assert await storage.size_bytes("fetched/a/b.mp4") == size_bytes
+
+
 async def test_a_disk_that_is_slow_to_keep_a_file_keeps_nobody_from_anything_else(tmp_path, monkeypatch):
     asked, answered, fsync = threading.Event(), threading.Event(), os.fsync
 

@@ -223,7 +223,7 @@ async def _fetch_and_send(execution: JobExecution, media: MediaRef) -> UploadAns
     path = new_fetched_path(execution.job)
     try:
         async with _fetched(execution, media.url or "") as fetched:
-            size_bytes = await context.storage.write(path, fetched.chunks)
+            size_bytes = await context.storage.write(path, fetched.chunks, lasting=False)
         found = format_of_content(await context.storage.head(path, HEAD_BYTES))
         if found is None:
             raise Permanent(Code.UNSUPPORTED_MEDIA, f"The file {fetched.filename} is none of the supported formats.")
