@@ -59,10 +59,6 @@ async def delete_job_files(storage: Storage, job: Job) -> None:
     if job.output and job.output.path:
         await storage.delete(job.output.path)
     await storage.delete(_path_in_older_releases(job))
-    await _delete_folders(storage, job)
-
-
-async def _delete_folders(storage: Storage, job: Job) -> None:
     for folder in (_films_folder(job), _fetched_folder(job)):
         await storage.delete_folder(folder)
 
