@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from core.clock import Clock
 from core.media.formats import HEAD_BYTES
-from core.storage import most_held_bytes
+from core.storage.parts import most_held_bytes
 from service.problems import ApiError
 
 _RETRY_AFTER = {"Retry-After": "5"}

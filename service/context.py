@@ -13,7 +13,7 @@ from core.process.loop_watch import watch_loop
 from core.process.readiness import Readiness
 from core.security.encryption import Encryption
 from core.settings import Settings
-from core.storage import Storage
+from core.storage.storage import Storage
 from core.store.deliveries import Deliveries
 from core.store.events import Events
 from core.store.formats import Membership, new_process_id

@@ -13,7 +13,7 @@ import pytest
 from core.model.job import Job
 from core.model.session import Session
 from core.security.url_policy import parse_networks
-from core.storage import Storage
+from core.storage.storage import Storage
 from core.store.formats import Membership
 from core.store.gauges import GaugeStore
 from core.store.jobs.orphan_renders import OrphanRenders

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.clock import Clock
 from core.security.encryption import Encryption
 from core.settings import Settings
-from core.storage import Storage
+from core.storage.storage import Storage
 from core.store.deliveries import Deliveries
 from core.store.formats import Membership, new_process_id
 from core.store.gauges import GaugeStore

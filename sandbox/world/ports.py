@@ -3,6 +3,7 @@
 A fixed port, rather than port 0, lets a process come back at its old address after it was killed.
 """
 
+import os
 import random
 import socket
 from collections import deque
@@ -13,7 +14,7 @@ HIGHEST_PORT = 32_000
 _DICE = random.SystemRandom()
 #: so many of the ports that were found last are kept from others who look for one
 _MOST_HELD = 64
-_HELD: deque[socket.socket] = deque()
+_HELD: deque[int] = deque()  # as the system names them: they are held to the end of the process
 
 
 def free_port() -> int:
@@ -33,9 +34,9 @@ def _hold(port: int) -> bool:
         held.close()
         return False
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    _HELD.append(held)
+    _HELD.append(held.detach())
     if len(_HELD) > _MOST_HELD:
-        _HELD.popleft().close()
+        os.close(_HELD.popleft())
     return True
 
 

@@ -3,8 +3,8 @@
 from litestar import Response, delete, post
 from litestar.params import FromPath
 
-from core.job_files import delete_job_files
 from core.model.job_view import JobView
+from core.storage.job_files import delete_job_files
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiRequest, context_of

@@ -13,7 +13,7 @@ from core.http.dates import format_http_date
 from core.ids import cell_of, is_id
 from core.model.job import Job
 from core.security.signed_links import output_path, verify_path
-from core.storage import FileMissing
+from core.storage.storage import FileMissing
 from service.auth import RequireScope, authorize
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import AT_END, HANG_UP

@@ -7,8 +7,8 @@ from litestar import Response, delete, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from core.storage.upload_files import remove_upload
 from core.store.idempotency import StoredResponse
-from core.upload_files import remove_upload
 from service.auth import RequireScope
 from service.body_room import upload_room_bytes
 from service.context import ApiContext, ApiRequest, context_of

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from core.media.formats import FORMATS, HEAD_BYTES, foreign_suffix, format_of_content, format_of_name, same_family
-from core.upload_files import UPLOAD_LIMIT_BYTES
+from core.storage.upload_files import UPLOAD_LIMIT_BYTES
 from service.problems import ApiError
 
 

@@ -9,9 +9,9 @@ from core.clock import rfc3339
 from core.ids import new_id
 from core.media.film_header.length import read_length_s
 from core.model.upload import Upload
-from core.storage import FileMissing, StorageDown
+from core.storage.storage import FileMissing, StorageDown
+from core.storage.upload_files import remove_upload
 from core.store.uploads import UPLOAD_LIFE_MS
-from core.upload_files import remove_upload
 from service.context import ApiContext
 from service.problems import ApiError
 from service.schemas.responses import UploadView

@@ -12,8 +12,8 @@ import msgspec
 
 from core.media.formats import HEAD_BYTES
 from core.model.upload import Upload
-from core.storage import FileMissing, StorageDown
-from core.upload_files import SENT_FOLDER, remove_upload
+from core.storage.storage import FileMissing, StorageDown
+from core.storage.upload_files import SENT_FOLDER, remove_upload
 from service.context import ApiContext
 from service.problems import ApiError
 from service.uploads.inspector import Inspector

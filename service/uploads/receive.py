@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 
 from core.clock import stopwatch_s
 from core.media.file_names import MOST_OWN_CHARACTERS, plain_name
-from core.upload_files import UPLOAD_LIMIT_BYTES
+from core.storage.upload_files import UPLOAD_LIMIT_BYTES
 from service.body_room import LEISURE_S, HeldRoom, fall_behind_s
 from service.http.body import check_content_encoding
 from service.problems import ApiError, FieldError, invalid

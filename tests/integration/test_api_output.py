@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from core.clock import HandClock
-from core.storage import CHUNK_BYTES
+from core.storage.parts import CHUNK_BYTES
 from tests.api_fixture import Api, running_api
 from tests.job_ends import TRACKS, VIDEO, succeed
 from tests.until import PATIENCE_S

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from core.metrics import REGISTRY
-from core.storage import CHUNK_BYTES, PART_BYTES, FileMissing, Storage, StorageDown
+from core.storage.parts import CHUNK_BYTES, PART_BYTES
+from core.storage.storage import FileMissing, Storage, StorageDown
 from tests.s3_fixture import BUCKET, Stalled, Unread, access_to, s3
 from tests.until import PATIENCE_S, until
 
@@ -424,7 +425,8 @@ async def test_a_file_system_that_can_bring_no_folder_to_the_disk_is_taken_as_it
 
 DIES_WHILE_IT_WRITES = """
 import asyncio, os, sys
-from core.storage import PART_BYTES, Storage
+from core.storage.parts import PART_BYTES
+from core.storage.storage import Storage
 
 async def chunks():
     yield b"x" * (PART_BYTES + 1)

@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from core.clock import stopwatch_s
 from core.errors import Code
 from core.ids import new_id
-from core.job_files import delete_what_was_left, new_fetched_path, new_film_path
 from core.model import transitions
 from core.model.job import Job, MediaRef, OutputFile
 from core.model.upload import Upload
-from core.storage import Storage, StoredFile
+from core.storage.job_files import delete_what_was_left, new_fetched_path, new_film_path
+from core.storage.storage import Storage, StoredFile
+from core.storage.upload_files import remove_upload
 from core.store.leases import LeaseLost
 from core.store.redis.keys import key
 from core.store.redis.lists import UNREADABLE_REST_MS
-from core.upload_files import remove_upload
 from tests.s3_fixture import BUCKET, access_to, s3
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S

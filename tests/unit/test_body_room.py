@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from core.clock import HandClock
+from core.storage.upload_files import UPLOAD_LIMIT_BYTES
 from core.store.uploads import UPLOAD_LIFE_MS
-from core.upload_files import UPLOAD_LIMIT_BYTES
 from service.body_room import BodyRoom, HeldRoom
 from service.problems import ApiError
 from service.uploads.receive import SLOWEST_BYTES_PER_S, UploadPace, limit_body

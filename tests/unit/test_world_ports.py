@@ -1,5 +1,6 @@
 """How a world finds its ports: two that look at the same time never find the same one."""
 
+import os
 import subprocess
 import sys
 from socket import create_server
@@ -19,7 +20,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
         low = free_port()
         if not ports.is_taken(low + 1):
             break
-    ports._HELD.pop().close()
+    os.close(ports._HELD.pop())
     monkeypatch.setattr(ports, "LOWEST_PORT", low)
     monkeypatch.setattr(ports, "HIGHEST_PORT", low + 1)
     return low, low + 1

@@ -6,7 +6,7 @@ from core.clock import Clock
 from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings, unknown_names
-from core.storage import FileMissing, Storage
+from core.storage.storage import FileMissing, Storage
 from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs

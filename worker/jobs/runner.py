@@ -9,11 +9,11 @@ from functools import partial
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary
-from core.job_files import delete_what_was_left, discard_file
 from core.logs import bind, get_logger, trace_id_of
 from core.model import transitions
 from core.model.job import Job, Stage, Status
-from core.storage import StorageDown
+from core.storage.job_files import delete_what_was_left, discard_file
+from core.storage.storage import StorageDown
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN

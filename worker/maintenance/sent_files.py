@@ -6,9 +6,9 @@ asked what is there, and what could not be kept anyway goes now, and not a day a
 
 from contextlib import suppress
 
-from core.storage import StoredFile
+from core.storage.storage import StoredFile
+from core.storage.upload_files import SENT_FOLDER, UPLOAD_LIMIT_BYTES, remove_upload
 from core.store.redis.codec import Unreadable
-from core.upload_files import SENT_FOLDER, UPLOAD_LIMIT_BYTES, remove_upload
 from worker.context import WorkerContext
 
 

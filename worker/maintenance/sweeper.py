@@ -12,18 +12,18 @@ from functools import partial
 from itertools import count
 from typing import TypeVar
 
-from core.job_files import delete_job_files
 from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Job, Status
 from core.model.upload import Upload
+from core.storage.job_files import delete_job_files
+from core.storage.upload_files import remove_upload
 from core.store.jobs.admission import DueList
 from core.store.jobs.unheld import commit_unheld
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
 from core.store.uploads import Place
-from core.upload_files import remove_upload
 from worker.context import WorkerContext
 from worker.maintenance.gauges import update_gauges
 from worker.maintenance.periodic import run_periodically, run_unless_it_breaks

@@ -8,9 +8,9 @@ words that say why.
 from typing import Any
 
 from core.errors import Code, Permanent
-from core.job_files import discard_file
 from core.model import transitions
 from core.model.job import OutputFile, Render, Status
+from core.storage.job_files import discard_file
 from worker.films.download import KeptFilm, NoFilm, fetch_film
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult

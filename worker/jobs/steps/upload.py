@@ -11,13 +11,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 import msgspec
 
 from core.errors import Code, Permanent
-from core.job_files import discard_file, new_fetched_path
 from core.media.formats import HEAD_BYTES, format_of_content, format_of_name, name_as
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import MediaRef, Stage, Status
 from core.profiles import PROFILES
-from core.storage import FileMissing, StorageDown
+from core.storage.job_files import discard_file, new_fetched_path
+from core.storage.storage import FileMissing, StorageDown
 from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import UploadAnswer

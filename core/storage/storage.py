@@ -1,15 +1,12 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 import asyncio
-import errno
-import os
-import shutil
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
@@ -18,11 +15,19 @@ from obstore.store import LocalStore, S3Store
 from core.errors import StartRefused
 from core.metrics import STORAGE_FAILURES
 from core.settings import in_environment
+from core.storage.local_disk import bring_to_disk, delete_parts, delete_tree, written_in
+from core.storage.parts import (
+    CHUNK_BYTES,
+    PART_BYTES,
+    PARTS_ON_THE_WAY,
+    BrokenOff,
+    HandedOn,
+    Taken,
+    hand_on,
+    hand_on_first,
+    in_pieces,
+)
 
-#: read and written in pieces of this size
-CHUNK_BYTES = 1 << 20
-#: S3 takes parts of at least 5 MiB
-PART_BYTES = 8 << 20
 #: who asks a storage that hangs for a size or a few bytes, or to delete, hears so after this; its library alone goes on for minutes
 _ANSWER_S = 15.0
 #: who asks it to copy hears so later by the time that a slow one takes
@@ -31,16 +36,10 @@ _SLOWEST_COPY_BYTES_PER_S = 2_000_000
 _LARGEST_COPY_BYTES = 5 << 30
 #: a part may take it so long, when a hundred files share one line; a question is made anew after the library's 30 s
 _SLOWEST_PART_S = 120.0
-#: so many parts of one file at most wait for S3, while another one comes: a worker brings a hundred files at once, an API some dozen
-_PARTS_ON_THE_WAY = 1
-#: so many at most write one file at once, or have died while they did
-_WRITERS_AT_ONCE = 9
 #: so many files at most are brought to the disk at once: each takes a thread, of which a process may have five for all that it does
 _SYNCS_AT_ONCE = 2
 #: as many as S3 names in one answer
 _LISTED_AT_ONCE = 1000
-#: what a file system says that can bring no folder to the disk, or keeps all of them there anyway
-_NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM)
 
 
 class FileMissing(Exception):  # noqa: N818 - says what is wrong
@@ -65,13 +64,6 @@ class Slice(NamedTuple):
     start: int
     end: int
     chunks: AsyncIterator[bytes]
-
-
-def most_held_bytes(size_bytes: int | None) -> int:
-    """Say how much of a file may be in memory while it is written; `size_bytes` None: nobody knows how large it is."""
-    if size_bytes is None or size_bytes >= PART_BYTES:
-        return (_PARTS_ON_THE_WAY + 1) * PART_BYTES
-    return max(size_bytes, CHUNK_BYTES)
 
 
 class Storage:
@@ -147,9 +139,9 @@ class Storage:
         waited. Raises StorageDown.
         """
         await self._require_folder()
-        async with aclosing(_in_pieces(chunks)) as pieces:
-            first: _HandedOn = asyncio.Queue(maxsize=1)
-            size_bytes = _hand_on_first(first, await anext(pieces, b""))
+        async with aclosing(in_pieces(chunks)) as pieces:
+            first: HandedOn = asyncio.Queue(maxsize=1)
+            size_bytes = hand_on_first(first, await anext(pieces, b""))
             if size_bytes >= PART_BYTES:
                 return size_bytes + await self._write_rest_in_parts(path, first, pieces, lasting=lasting)
             await self._put_whole(path, first.get_nowait() or b"", lasting=lasting)
@@ -165,16 +157,16 @@ class Storage:
             raise
 
     async def _write_rest_in_parts(
-        self, path: str, handed_on: "_HandedOn", pieces: AsyncIterable[bytes], *, lasting: bool
+        self, path: str, handed_on: HandedOn, pieces: AsyncIterable[bytes], *, lasting: bool
     ) -> int:
         """Write what is more than one part. Where it breaks off they are given up: S3 would keep them, unseen and at a price."""
         size_bytes = 0
-        writing = asyncio.create_task(self._put(path, _Taken(handed_on), lasting=lasting))
+        writing = asyncio.create_task(self._put(path, Taken(handed_on), lasting=lasting))
         try:
             async for piece in pieces:
                 size_bytes += len(piece)
-                await _hand_on(handed_on, piece, writing)
-            await _hand_on(handed_on, b"", writing)
+                await hand_on(handed_on, piece, writing)
+            await hand_on(handed_on, b"", writing)
             await asyncio.shield(writing)
         except BaseException:
             await self._break_off(handed_on, writing)
@@ -186,15 +178,15 @@ class Storage:
         try:
             async with self._in_our_words(path):
                 await obstore.put_async(
-                    self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=_PARTS_ON_THE_WAY
+                    self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=PARTS_ON_THE_WAY
                 )
                 if self._folder and lasting:
                     async with self._syncs:
-                        await asyncio.to_thread(_bring_to_disk, self._folder, self._folder / path)
+                        await asyncio.to_thread(bring_to_disk, self._folder, self._folder / path)
         except FileMissing:
             raise _down("there is no place to write to") from None
 
-    async def _break_off(self, handed_on: "_HandedOn", writing: asyncio.Task[None]) -> None:
+    async def _break_off(self, handed_on: HandedOn, writing: asyncio.Task[None]) -> None:
         """Have the parts of a file given up, as far as the storage answers; what stopped it is told in any case."""
         while not handed_on.empty():
             handed_on.get_nowait()
@@ -203,7 +195,7 @@ class Storage:
 
     async def _end_of(self, writing: asyncio.Task[None]) -> None:
         """Wait until nothing more is written, as far as the storage answers."""
-        with suppress(_BrokenOff, StorageDown, TimeoutError):
+        with suppress(BrokenOff, StorageDown, TimeoutError):
             async with asyncio.timeout(self._answer_s):
                 await writing
 
@@ -262,14 +254,14 @@ class Storage:
                 await obstore.delete_async(self._files, path)
         if self._folder:
             async with self._in_our_words(path):
-                await asyncio.to_thread(_delete_parts, self._folder / path)
+                await asyncio.to_thread(delete_parts, self._folder / path)
 
     async def delete_folder(self, path: str) -> None:
         """Delete whatever is below a path, as far as we may see it; nothing there is fine. Raises StorageDown."""
         if self._folder:
             await self._require_folder()
             async with self._in_our_words(path):
-                await asyncio.to_thread(_delete_tree, self._folder / path)
+                await asyncio.to_thread(delete_tree, self._folder / path)
             return
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             await obstore.delete_async(self._files, await self._listed(path))
@@ -279,7 +271,7 @@ class Storage:
         with suppress(FileMissing):
             async with self._in_our_words(folder), asyncio.timeout(self._answer_s):
                 if self._folder:
-                    return await asyncio.to_thread(_written_in, self._folder, folder)
+                    return await asyncio.to_thread(written_in, self._folder, folder)
                 return await self._listed(folder)
         return []
 
@@ -326,113 +318,3 @@ async def _next_listed(found: AsyncIterator[Any]) -> list[StoredFile]:
 def _says_denied(refusal: BaseError) -> bool:
     """Whether we may not list. The library has an error of its own for what is denied of one file, and for a list words alone."""
     return isinstance(refusal, PermissionDeniedError) or "403 Forbidden" in str(refusal)
-
-
-class _BrokenOff(Exception):  # noqa: N818 - says what happened
-    """No more comes of a file that is being written."""
-
-
-#: what is written next: pieces of a file, then b"" at its end, or None where it breaks off
-_HandedOn = asyncio.Queue[bytes | None]
-
-
-class _Taken:
-    """Gives the library what is written, and holds none of it: a generator would keep the last piece while it waits."""
-
-    def __init__(self, handed_on: _HandedOn) -> None:
-        self._handed_on = handed_on
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """Raises _BrokenOff, after which the library gives up what it has."""
-        piece = await self._handed_on.get()
-        if piece is None:
-            raise _BrokenOff
-        if not piece:
-            raise StopAsyncIteration
-        return piece
-
-
-def _hand_on_first(handed_on: _HandedOn, head: bytes) -> int:
-    """Hand on a file's head, whose size it returns: nobody else may hold on to that while all the rest comes."""
-    handed_on.put_nowait(head)
-    return len(head)
-
-
-async def _hand_on(handed_on: _HandedOn, piece: bytes, writing: asyncio.Task[None]) -> None:
-    """Wait until there is room for a piece, or the writing has ended. Raises what that has ended with."""
-    giving = asyncio.create_task(handed_on.put(piece))
-    try:
-        await asyncio.wait({giving, writing}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        giving.cancel()
-    if writing.done():
-        writing.result()
-
-
-async def _in_pieces(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """Join chunks: first as many as fill a part, so that a file which is less is known, then as many as are worth a call."""
-    held, least_bytes = bytearray(), PART_BYTES
-    async for chunk in chunks:
-        held += chunk
-        if len(held) >= least_bytes:
-            yield _taken_out(held)
-            least_bytes = CHUNK_BYTES
-    if held:
-        yield _taken_out(held)
-
-
-def _taken_out(held: bytearray) -> bytes:
-    """Empty what was held, and return it."""
-    piece = bytes(held)
-    held.clear()
-    return piece
-
-
-def _bring_to_disk(root: Path, file: Path) -> None:
-    """Wait until a file's bytes are on the disk, and its name, and its folders' names. One that is not, goes. Raises OSError."""
-    try:
-        _sync(file)
-        for folder in file.relative_to(root).parents:
-            _sync(root / folder)
-    except OSError:
-        file.unlink(missing_ok=True)
-        raise
-
-
-def _sync(place: Path) -> None:
-    try:
-        opened = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
-    except OSError as refused:
-        if refused.errno not in _NOT_SYNCED:
-            raise
-
-
-def _delete_tree(folder: Path) -> None:
-    """Delete a folder in which others may write, or delete, at this moment. Raises OSError where they go on."""
-    for _ in range(_WRITERS_AT_ONCE):
-        try:
-            shutil.rmtree(folder)
-        except OSError as changed:  # no such folder; or a file in it is whole now, and is called otherwise
-            if changed.errno not in (errno.ENOENT, errno.ENOTEMPTY):
-                raise
-        if not folder.exists():
-            return
-    raise OSError
-
-
-def _written_in(root: Path, folder: str) -> list[str]:
-    """Name what is written in a folder, or was begun: ``a.mp4`` also where there is nothing but ``a.mp4#1``."""
-    return list(dict.fromkeys(f"{folder}/{file.name.partition('#')[0]}" for file in (root / folder).iterdir()))
-
-
-def _delete_parts(file: Path) -> None:
-    """Delete what stands beside a file that was being written: ``a.mp4#1``, and of several at once ``a.mp4#2``."""
-    for number in range(1, _WRITERS_AT_ONCE + 1):
-        file.with_name(f"{file.name}#{number}").unlink(missing_ok=True)

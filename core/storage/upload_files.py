@@ -7,7 +7,7 @@ next can remove, and none that a job was accepted with and whose bytes are gone.
 from typing import Final
 
 from core.model.upload import Upload
-from core.storage import Storage
+from core.storage.storage import Storage
 from core.store.uploads import Only, Uploads
 
 #: the largest file that any profile takes, inclusive
