@@ -183,7 +183,7 @@ test("an event without an end is not kept", async (t) => {
     const more = () => closed || response.write("x".repeat(1 << 20), more);
     more();
   };
-  const error = await client(await scripted(t, endless)).events("job_1", { timeoutMs: 100 }).next().catch((caught) => caught);
+  const error = await client(await scripted(t, endless)).events("job_1", { timeoutMs: 1500 }).next().catch((caught) => caught);
   assert.match(error.cause.message, /without an end/);
   while (!closed) await new Promise((resolve) => setTimeout(resolve, 5));
 });
