@@ -2,15 +2,15 @@
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_network
 
 from core.clock import Clock, stopwatch_s
-from core.security.url_policy import parse_networks
 from worker.callbacks.retry_policy import AttemptFault, is_silence, says_nothing
 from worker.callbacks.send import send
 from worker.outbound.client import guarded_client
 from worker.outbound.loop_lag import LagWatch
 
-LOCAL = parse_networks("127.0.0.1/32")
+LOCAL = (ip_network("127.0.0.1/32"),)
 
 
 def hold_the_loop(for_s):
