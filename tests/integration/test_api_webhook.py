@@ -98,6 +98,17 @@ async def test_what_waits_for_the_url_of_its_job_sleeps_on_when_the_default_chan
     assert await api.context.store.redis.zscore(key("arq_queue"), asleep) == before
 
 
+async def test_what_is_being_sent_as_the_default_changes_stays_with_who_sends_it(api) -> None:
+    await api.http.put("/v1/webhook", json={"url": URL})
+    job = await api.submit()
+    await succeed(api.context, job["id"])
+    ((sent, _),) = await api.context.deliveries.of_job(job["id"])
+    assert await api.context.deliveries.claim(sent.id, owner="worker:1", lease_ms=600_000)
+    before = await api.context.store.redis.zscore(key("arq_queue"), sent.id)
+    await api.http.put("/v1/webhook", json={"url": URL})
+    assert await api.context.store.redis.zscore(key("arq_queue"), sent.id) == before
+
+
 async def test_a_full_redis_still_unsets_it_and_tells_the_credits_that_were_read_last(api: Api) -> None:
     token_id = await api.context.tokens.add("nmv_usr_a", kind="operator")
     await TokenUse(api.context.store, api.context.clock).note_balance(token_id, available=100, frozen=10)
