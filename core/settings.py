@@ -35,6 +35,9 @@ SHORTEST_SECRET_KEY = 32
 
 _BASE_URL_FORM = "must be http:// or https:// with a host, and end with the path"
 
+#: ``10.0.0.1/8`` is an address and no network: it may have been meant as either
+_NETWORKS_FORM = "must be networks with commas between, such as 127.0.0.0/8,::1/128, and no bit set behind a prefix"
+
 #: what the callers' commands read
 _CLIENT_VARIABLES = {"REELGATE_API", "REELGATE_API_KEY"}
 #: what the storage reads by itself, and may stand in the folder of secrets too
@@ -157,7 +160,12 @@ class Settings(BaseSettings):
     @field_validator("allow_addresses", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
+        except ValueError:
+            raise ValueError(_NETWORKS_FORM) from None
 
     @field_validator("*", mode="before")
     @classmethod

@@ -22,7 +22,7 @@ class RequireScope:
     """Guard: lets a request through whose key has the scope; ``request.user`` is then its `Caller`.
 
     `cached`: the key may come from this process's cache, for a route that checks it again before it tells or does anything:
-    by its script, or by `require_unrevoked`.
+    by its operation, or by `require_unrevoked`.
     """
 
     def __init__(self, scope: str, *, cached: bool = False) -> None:
@@ -56,7 +56,7 @@ async def authorize(connection: AnyConnection, scope: str, *, cached: bool = Fal
 
 
 async def require_unrevoked(context: ApiContext, caller: Caller) -> None:
-    """Ask whether the key still holds that this process remembers, where no script has. Raises ApiError (401)."""
+    """Ask whether the key still holds that this process remembers, where no operation has. Raises ApiError (401)."""
     if not await context.api_keys.holds(caller.key_id):
         context.cache.forget_callers()
         raise unknown_key()

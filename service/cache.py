@@ -1,6 +1,6 @@
 """In-process cache of API keys and default webhooks, so that a submit takes one round trip to Redis.
 
-The accept script checks that both still hold, so only submits may use it: a read that trusted a cached key would go on
+The operation that accepts checks that both still hold, so only submits may use it: a read that trusted a cached key would go on
 after the key was revoked. A stream, which goes on for days, asks here at each of its reads whether its key still holds; there are
 thousands of streams, and few keys.
 """

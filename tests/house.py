@@ -25,8 +25,8 @@ ENVIRONMENT_READERS = {
 KEY_PREFIX = "rg:"
 DATETIME_READS = {"now", "utcnow", "today"}
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv"}
-#: names that mean the same wherever they stand: a module's logger, its type variables, the handlers of its routes
-SHARED_NAMES = {"log", "T", "R", "S", "HANDLERS"}
+#: names that mean the same wherever they stand: a module's logger and its type variables
+SHARED_NAMES = {"log", "T", "R"}
 
 TYPESCRIPT_CLIENT = "clients/typescript"
 _IMPORTED = re.compile(r"""^(?:(?:import|export|}).*\bfrom |import )"([^"]+)"|\bimport\("([^"]+)"\)""")

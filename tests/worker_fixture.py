@@ -6,13 +6,13 @@ Without a backend's address nobody answers there. Import `core` beside it; `cont
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from core.model.job import Job
 from core.model.session import Session
-from core.security.url_policy import parse_networks
 from core.storage.storage import Storage
 from core.store.formats import Membership
 from core.store.gauges import GaugeStore
@@ -56,7 +56,7 @@ async def context_over(
     """Build one worker's context over the store's classes."""
     asked = Backend(backend, platform="test", metrics=Calls() if calls is None else calls)
     balances = TokenBalances(core.token_use, asked)
-    settings, outbound = core.settings, guarded_client(allow=parse_networks(allow), http_allowed=True)
+    settings, outbound = core.settings, guarded_client(allow=[ip_network(allow)], http_allowed=True)
     first_looks = FirstLooks(core.store, core.clock, interval_s=settings.render_poll_s)
     try:
         yield WorkerContext(

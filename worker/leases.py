@@ -1,7 +1,7 @@
 """The leases that this process holds: one heartbeat renews them all, and whoever lost one or shall stop is told.
 
 The heartbeat renews every lease at a third of its length. Who loses one is cancelled at once, so that a worker that
-was frozen stops before it can do harm; the scripts refuse its writes in any case.
+was frozen stops before it can do harm; the operations refuse its writes in any case.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from worker import redis_outage
 
 log = get_logger(__name__)
 
-#: leases renewed by one script call, so that Redis is never held up for long
+#: leases renewed by one operation, so that Redis is never held up for long
 _AT_ONCE = 500
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from core.cli.start import EXIT_AFTER_CTRL_C, hear_interrupts
+from core.cli.interrupts import EXIT_AFTER_CTRL_C, hear_interrupts
 
 _GROUP = "reelgate.commands"
 

@@ -36,14 +36,16 @@ def output_path(job_id: str) -> str:
     return f"/v1/jobs/{job_id}/output"
 
 
-def output_link(vault: Encryption, job_id: str, *, public_url: str, file_expires_at_ms: int, now_ms: int) -> OutputLink:
+def output_link(
+    encryption: Encryption, job_id: str, *, public_url: str, file_expires_at_ms: int, now_ms: int
+) -> OutputLink:
     """Sign the link to a job's file: good for a day, and never longer than the file is kept."""
     expires_at_s = min(now_ms + LINK_LIFE_MS, file_expires_at_ms) // 1000
-    signed = sign_path(vault.link_keys[0], path=output_path(job_id), expires_at_s=expires_at_s)
+    signed = sign_path(encryption.link_keys[0], path=output_path(job_id), expires_at_s=expires_at_s)
     return OutputLink(public_url + signed, rfc3339(expires_at_s * 1000))
 
 
-def with_link(body: bytes, vault: Encryption, *, public_url: str, now_ms: int) -> bytes:
+def with_link(body: bytes, encryption: Encryption, *, public_url: str, now_ms: int) -> bytes:
     """Put a fresh link into an event's body, where it tells of a file in our storage.
 
     A batch's are without a signature, and need a key: a hundred signed ones are longer than a callback may be. Where they
@@ -56,7 +58,7 @@ def with_link(body: bytes, vault: Encryption, *, public_url: str, now_ms: int) -
     if not job or not job["output"] or job["output"]["url"]:
         return body
     expires_at_ms = parse_rfc3339_ms(job["output"]["expires_at"])
-    link = output_link(vault, job["id"], public_url=public_url, file_expires_at_ms=expires_at_ms, now_ms=now_ms)
+    link = output_link(encryption, job["id"], public_url=public_url, file_expires_at_ms=expires_at_ms, now_ms=now_ms)
     job["output"] |= link._asdict()
     return msgspec.json.encode(event)
 

@@ -11,7 +11,7 @@ This module must not know who calls whom, and does no I/O. `ipaddress.is_global`
 import re
 import unicodedata
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
 
 import idna
@@ -90,14 +90,6 @@ class Refusal(msgspec.Struct, frozen=True):
 class _Refused(Exception):  # noqa: N818 - carries a Refusal from a rule to `check_url`
     def __init__(self, code: UrlRefusalCode, detail: str) -> None:
         self.refusal = Refusal(code, detail)
-
-
-def parse_networks(text: str) -> tuple[Network, ...]:
-    """Read an allow-list such as ``127.0.0.0/8, ::1/128``; a bare address is itself. Raises ValueError."""
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise ValueError("write networks separated by commas, e.g. 127.0.0.0/8,::1/128") from None
 
 
 def check_url(url: str, *, http_allowed: bool, allow: Sequence[Network]) -> Refusal | None:

@@ -14,7 +14,7 @@ ASK = {
 
 
 def as_json(world: World) -> str:
-    """Write the line that API.md fixes, from ``{"api": "http://127.0.0.1:21001", …`` on."""
+    """Write the one line of `./run up --json`, whose names programs rely on: ``{"api": "http://127.0.0.1:21001", …``."""
     line = {
         "api": world.apis[0].address,
         "apis": [api.address for api in world.apis],

@@ -177,7 +177,7 @@ async def _accept_with_webhook(
     *,
     audit: AuditEntry | None,
 ) -> Accepted | Replayed | Rejected:
-    """Accept with the webhook that this process remembers; read it anew where the script says that it has changed."""
+    """Accept with the webhook that this process remembers; read it anew where the operation says that it has changed."""
     outcome: Accepted | Replayed | Rejected = Rejected("webhook")
     for _ in range(_WEBHOOK_TRIES):
         stored = await context.cache.webhook(caller.tenant)
@@ -221,7 +221,7 @@ def rate_limit_headers(quota: int, left: int, reset_ms: int) -> dict[str, str]:
 
 
 def rejection_error(rejected: Rejected, settings: Settings) -> ApiError:
-    """Say why the accept script took nothing in."""
+    """Say why `accept_jobs` took nothing in."""
     quota = settings.submits_per_minute
     match rejected.why:
         case "reused":

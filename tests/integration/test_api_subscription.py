@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from service import subscriptions
+from service.prompt import read_cached
 from tests.api_fixture import ASK, running_api
 from tests.until import PATIENCE_S
 
@@ -19,11 +20,11 @@ class Line:
     def __init__(self, redis_url: str) -> None:
         self._redis_port = urlsplit(redis_url).port
         self._tasks: set[asyncio.Task[None]] = set()
-        self._subscribed: set[asyncio.StreamWriter] = set()
+        self.subscribed: set[asyncio.StreamWriter] = set()
         self._dead: set[asyncio.StreamWriter] = set()
 
     def cut_subscription_off(self) -> None:
-        self._dead |= self._subscribed
+        self._dead |= self.subscribed
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_redis, to_redis = await asyncio.open_connection("127.0.0.1", self._redis_port)
@@ -36,7 +37,7 @@ class Line:
         with suppress(ConnectionError):
             while piece := await source.read(65_536):
                 if b"SUBSCRIBE" in piece:
-                    self._subscribed.add(line)
+                    self.subscribed.add(line)
                 if line not in self._dead:
                     target.write(piece)
         target.close()
@@ -72,3 +73,19 @@ async def test_who_waits_for_an_end_hears_it_although_the_subscription_has_died_
         await api.http.post(f"/v1/jobs/{job['id']}/cancel")
         answer = await waiting
         assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
+
+
+async def test_how_a_prompt_was_read_is_forgotten_although_nobody_heard_that_its_job_was_deleted(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "_LOOK_S", 2.0)  # the job is deleted before anybody notices
+    async with line_to(redis_url) as (line, url), running_api(url, tmp_path) as api, asyncio.timeout(PATIENCE_S):
+        job = await api.submit()
+        await api.http.post(f"/v1/jobs/{job['id']}/cancel")
+        while not line.subscribed:
+            await api.http.get("/livez")
+        line.cut_subscription_off()
+        assert read_cached.cache_info().currsize > 0
+        assert (await api.http.delete(f"/v1/jobs/{job['id']}")).status_code == 200
+        while read_cached.cache_info().currsize:
+            await api.http.get("/livez")

@@ -66,9 +66,9 @@ async def test_the_default_is_unset_and_the_next_job_has_nobody_to_tell(api: Api
     assert await api.context.webhooks.signing_secrets("acme") == secrets
 
 
-async def sleeping_delivery(api: Api) -> str:
-    """Have a callback to the default wait for its next attempt, in an hour."""
-    job = await api.submit()
+async def sleeping_delivery(api: Api, **ask: Any) -> str:
+    """Have a job's callback wait for its next attempt, in an hour."""
+    job = await api.submit(**ask)
     await succeed(api.context, job["id"])
     ((delivery, _),) = await api.context.deliveries.of_job(job["id"])
     await api.context.deliveries.record(delivery, owner=None, wake_ms=api.context.clock.now_ms() + 3_600_000)
@@ -87,6 +87,26 @@ async def test_what_waits_for_the_default_is_woken_when_that_changes(api, monkey
     soon_ms = api.context.clock.now_ms() + 60_000
     scores = [await api.context.store.redis.zscore(key("arq_queue"), each) for each in asleep]
     assert all(score < soon_ms for score in scores)
+
+
+async def test_what_waits_for_the_url_of_its_job_sleeps_on_when_the_default_changes(api) -> None:
+    await api.http.put("/v1/webhook", json={"url": URL})
+    asleep = await sleeping_delivery(api, webhook={"url": "https://other.example.com/in"})
+    before = await api.context.store.redis.zscore(key("arq_queue"), asleep)
+    for method in ("PUT", "DELETE"):
+        assert (await api.http.request(method, "/v1/webhook", json={"url": URL})).status_code < 300
+    assert await api.context.store.redis.zscore(key("arq_queue"), asleep) == before
+
+
+async def test_what_is_being_sent_as_the_default_changes_stays_with_who_sends_it(api) -> None:
+    await api.http.put("/v1/webhook", json={"url": URL})
+    job = await api.submit()
+    await succeed(api.context, job["id"])
+    ((sent, _),) = await api.context.deliveries.of_job(job["id"])
+    assert await api.context.deliveries.claim(sent.id, owner="worker:1", lease_ms=600_000)
+    before = await api.context.store.redis.zscore(key("arq_queue"), sent.id)
+    await api.http.put("/v1/webhook", json={"url": URL})
+    assert await api.context.store.redis.zscore(key("arq_queue"), sent.id) == before
 
 
 async def test_a_full_redis_still_unsets_it_and_tells_the_credits_that_were_read_last(api: Api) -> None:

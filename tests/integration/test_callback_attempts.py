@@ -10,7 +10,7 @@ import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import httpx
 import pytest
@@ -22,7 +22,6 @@ from cryptography.x509.oid import NameOID
 
 from core.clock import Clock, stopwatch_s
 from core.security.signing import headers, new_secret
-from core.security.url_policy import parse_networks
 from tests.lateness import timed
 from tests.receiver_fixture import running_receiver
 from tests.until import PATIENCE_S
@@ -32,7 +31,7 @@ from worker.callbacks.send import send as send_callback
 from worker.outbound.client import guarded_client
 
 SECRET, OLD_SECRET = new_secret(), new_secret()
-LOCAL = parse_networks("127.0.0.0/8")
+LOCAL = (ip_network("127.0.0.0/8"),)
 BODY = b'{"type":"job.succeeded","timestamp":"2026-11-20T22:59:44.120Z","data":{"job":{"id":"job_1"}}}'
 
 

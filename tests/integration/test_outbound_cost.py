@@ -6,17 +6,17 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from ipaddress import ip_network
 
 import pytest
 import uvloop
 
 from core.clock import Clock
-from core.security.url_policy import parse_networks
 from tests.evil_receivers import EVIL
 from worker.callbacks.send import send
 from worker.outbound.client import guarded_client
 
-LOCAL = parse_networks("127.0.0.1/32")
+LOCAL = (ip_network("127.0.0.1/32"),)
 GOOD_TIMES = 20
 EVIL_FOR_S = 2
 

@@ -2,18 +2,18 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 
 import httpx
 import pytest
 
-from core.security.url_policy import parse_networks
 from tests.slow_peer import bytes_taken_late, standing_still
 from tests.until import PATIENCE_S
 from worker.outbound.client import guarded_client
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 IDLE_TOO_LONG = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-LOCAL = parse_networks("127.0.0.1/32")
+LOCAL = (ip_network("127.0.0.1/32"),)
 
 
 class Server:

@@ -2,15 +2,16 @@
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_network
 
 from core.clock import Clock, stopwatch_s
-from core.security.url_policy import parse_networks
+from tests.until import PATIENCE_S, until
 from worker.callbacks.retry_policy import AttemptFault, is_silence, says_nothing
 from worker.callbacks.send import send
 from worker.outbound.client import guarded_client
 from worker.outbound.loop_lag import LagWatch
 
-LOCAL = parse_networks("127.0.0.1/32")
+LOCAL = (ip_network("127.0.0.1/32"),)
 
 
 def hold_the_loop(for_s):
@@ -51,10 +52,13 @@ async def test_an_attempt_that_times_out_while_the_loop_is_held_says_nothing_of_
 
 
 async def test_an_attempt_that_times_out_while_the_loop_is_free_is_the_host_s_silence():
-    async with silent_receiver() as (_, attempt):
-        result = await attempt
-    assert result.error is AttemptFault.TIMEOUT
-    assert is_silence(result)
+    async def at_a_silent_host():
+        async with silent_receiver() as (_, attempt):
+            result = await attempt
+        assert result.error in {AttemptFault.TIMEOUT, AttemptFault.OUR_LATENESS}
+        return result.error is AttemptFault.TIMEOUT and result
+
+    assert is_silence(await until(at_a_silent_host, within_s=PATIENCE_S))  # a busy machine holds the loop, too
 
 
 async def test_lateness_is_what_went_by_beyond_the_timer():

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
@@ -10,14 +11,13 @@ from hypothesis import strategies as st
 
 from core.clock import Clock
 from core.errors import Code, Permanent
-from core.security.url_policy import parse_networks
 from tests.peer_fixture import answered, peer
 from tests.until import PATIENCE_S
 from worker.callbacks.send import send
 from worker.outbound.client import MEDIA_PER_TENANT, guarded_client
 from worker.outbound.download import FILM_LIMITS, FetchLimits, fetch_media, filename_of
 
-LOCAL = parse_networks("127.0.0.1/32")
+LOCAL = (ip_network("127.0.0.1/32"),)
 CLIP = bytes(range(256)) * 1024
 
 

@@ -3,17 +3,17 @@
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 
 import httpx
 import pytest
 
-from core.security.url_policy import parse_networks
 from tests.lateness import timed
 from tests.until import PATIENCE_S
 from worker.outbound.client import guarded_client
 from worker.outbound.resolver import SystemResolver
 
-LOCAL = parse_networks("127.0.0.0/8,::1/128")
+LOCAL = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 #: flags of an answer: there is no such name, or what is known of it follows

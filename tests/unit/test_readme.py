@@ -26,9 +26,12 @@ PAGES = (
     *(
         "deploy/README.md",
         "deploy/RUNBOOK.md",
+        "deploy/SCALING.md",
         "deploy/chart/README.md",
         "openapi/errors.md",
         "clients/python/README.md",
+        "clients/typescript/README.md",
+        "tests/bench/README.md",
     ),
 )
 
@@ -97,18 +100,32 @@ def test_every_link_leads_somewhere(page):
         assert (path.parent / link).exists(), link
 
 
-def test_every_command_that_is_named_is_one_of_the_script():
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_is_named_is_one_of_the_script(page):
     script = (ROOT / "run").read_text()
-    for command in re.findall(r"\./run ([a-z]+)", README):
+    for command in re.findall(r"\./run ([a-z]+)", (ROOT / page).read_text()):
         assert re.search(rf"^  {command} ", script, re.MULTILINE), command
+
+
+def spelt_out(path: str) -> list[str]:
+    """Name each file of ``core/store/{rpc,replies}.py``."""
+    before, _, rest = path.partition("{")
+    names, _, after = rest.partition("}")
+    return [f"{before}{name}{after}" for name in names.split(",")]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_is_named_exists(page):
-    for path in re.findall(
-        r"`((?:core|service|worker|sandbox|tests|openapi|deploy)/[\w/.]+)`", (ROOT / page).read_text()
-    ):
-        assert (ROOT / path).exists(), path
+    rooms = "core|service|worker|sandbox|clients|docs|tests|openapi|deploy"
+    for named in re.findall(rf"`((?:{rooms})/[\w/.,{{}}-]+)`", (ROOT / page).read_text()):
+        for path in spelt_out(named):
+            assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_that_is_named_without_its_folder_exists(page):
+    for name in re.findall(r"`(test_\w+\.py)`", (ROOT / page).read_text()):
+        assert list((ROOT / "tests").glob(f"*/{name}")), name
 
 
 def test_the_runbook_names_metrics_that_are_shown():

@@ -59,6 +59,7 @@ def read(monkeypatch, **environment: str):
         ("REELGATE_DEFAULT_PROFILE", "qwertz"),
         ("REELGATE_SECRET_KEYS", "qwertz"),
         ("REELGATE_ALLOW_ADDRESSES", "qwertz/8"),
+        ("REELGATE_ALLOW_ADDRESSES", "127.0.0.0/8,10.0.77.1/8"),
         ("REELGATE_BACKOFF_S", "inf"),
         ("REELGATE_RENDER_POLL_S", "nan"),
         ("REELGATE_RENDER_POLLS", "-77"),
@@ -79,6 +80,13 @@ def test_a_bad_value_stops_the_process_with_the_variables_name_and_without_the_v
     assert not any(word in said for word in ("qwertz", "inf\n", "nan", "77"))
 
 
+def test_a_bad_allow_list_is_told_once_with_an_example_of_a_good_one(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        read(monkeypatch, REELGATE_ALLOW_ADDRESSES="10.0.0.1/8")
+    [said] = capsys.readouterr().err.splitlines()
+    assert "127.0.0.0/8,::1/128" in said
+
+
 def test_what_is_good_is_taken_as_it_is_meant(monkeypatch):
     settings = read(
         monkeypatch,
@@ -90,6 +98,14 @@ def test_what_is_good_is_taken_as_it_is_meant(monkeypatch):
     )
     assert [token.get_secret_value() for token in settings.nemo_tokens] == ["nmv_usr_a", "nmv_usr_b"]
     assert (settings.nemo_api_url, settings.skill_source) == ("https://api.example.com", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "networks"), [("", []), (" 127.0.0.0/8, ::1 ,", ["127.0.0.0/8", "::1/128"]), ("10.1.2.3", ["10.1.2.3/32"])]
+)
+def test_an_allow_list_is_networks_with_commas_between_and_an_address_alone_is_itself(monkeypatch, text, networks):
+    allowed = read(monkeypatch, REELGATE_ALLOW_ADDRESSES=text).allow_addresses
+    assert [str(network) for network in allowed] == networks
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "rediss+sentinel"])

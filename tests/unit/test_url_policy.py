@@ -1,15 +1,15 @@
 """Every spelling of a place that callers must not reach, and the ordinary URLs that must pass."""
 
 from contextlib import suppress
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.security.url_policy import MAX_URL_CHARACTERS, address_allowed, ascii_url, check_url, parse_networks
+from core.security.url_policy import MAX_URL_CHARACTERS, address_allowed, ascii_url, check_url
 
-LOCAL = parse_networks("127.0.0.0/8,::1/128")
+LOCAL = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
 def refused(url, *, http_allowed=False, allow=()):
@@ -134,7 +134,7 @@ def test_an_unusual_spelling_of_an_address_is_refused_whatever_the_allow_list_sa
 )
 def test_localhost_is_refused_in_every_form_and_passes_only_with_loopback_allow_listed(host):
     assert refused(f"https://{host}/hook") == "address_not_allowed"
-    assert refused(f"https://{host}/hook", allow=parse_networks("10.0.0.0/8")) == "address_not_allowed"
+    assert refused(f"https://{host}/hook", allow=(ip_network("10.0.0.0/8"),)) == "address_not_allowed"
     assert refused(f"http://{host}:8080/hook", allow=LOCAL) is None
 
 
@@ -290,11 +290,3 @@ def test_no_text_makes_the_check_or_the_spelling_fail(text):
             assert isinstance(ascii_url(url), str)
         check_url(url, http_allowed=False, allow=LOCAL)
     assert check_url(text.replace("://", ""), http_allowed=True, allow=LOCAL) is not None
-
-
-def test_an_allow_list_is_read_from_text_and_a_bad_one_is_named_without_its_value():
-    assert [str(network) for network in parse_networks(" 127.0.0.0/8, ::1 ,")] == ["127.0.0.0/8", "::1/128"]
-    assert parse_networks("") == ()
-    with pytest.raises(ValueError, match="separated by commas") as error:
-        parse_networks("10.0.0.1/8")
-    assert "10.0.0.1" not in str(error.value)

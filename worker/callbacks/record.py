@@ -100,8 +100,8 @@ def _default_url_outcome(
     """Say what an attempt at the tenant's default URL means for that URL, if anything."""
     if result is None or webhook is None:
         return None
-    fared = EndpointOutcome(webhook.url, is_failure(result), set_at_ms=webhook.set_at_ms or 0)
+    outcome = EndpointOutcome(webhook.url, is_failure(result), set_at_ms=webhook.set_at_ms or 0)
     if isinstance(decision, DisableUrl):
         worn_since_ms = webhook.failing_since_ms if decision.reason == WORN_OUT else None
-        return fared._replace(disabled_why=decision.reason, worn_since_ms=worn_since_ms)
-    return fared if fared.failed or isinstance(decision, Delivered) else None
+        return outcome._replace(disabled_why=decision.reason, worn_since_ms=worn_since_ms)
+    return outcome if outcome.failed or isinstance(decision, Delivered) else None

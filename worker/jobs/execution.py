@@ -134,7 +134,7 @@ class JobExecution:
         self.handover, self.has_sent = msgspec.structs.replace(self.handover, may_send=False), True
 
     def _counted(self, job: Job) -> Job:
-        """A record as it was read, and that the worker before was lost at it: the next write brings that along."""
+        """Count in a record as it was read, where the worker before was lost at it, that it is begun once more: the next write says so."""
         return msgspec.structs.replace(job, attempts=max(job.attempts, self._attempts))
 
     def _with_stage_time(self, new: Job) -> Job:

@@ -64,9 +64,9 @@ async def run_removal(context: WorkerContext) -> None:
 
 async def sweep(context: WorkerContext, cursor: int, *, nth: int = 0) -> int:
     """Sweep once; returns where the next one goes on. The first one, `nth` 0, looks after everything."""
-    rung, cursor = await context.admission.repair(cursor)
-    if rung:
-        log.warning("rang again for jobs or callbacks that were left behind", count=rung)
+    enqueued, cursor = await context.admission.repair(cursor)
+    if enqueued:
+        log.warning("queued jobs or callbacks again that were left behind", count=enqueued)
     for name, part in _parts(context, nth).items():
         await run_unless_it_breaks(name, part)
     return cursor

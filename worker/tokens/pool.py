@@ -1,4 +1,4 @@
-"""The token pool of a worker: learns from refusals and from balances, and alone writes what a token's state is.
+"""The token pool of a worker: learns from refusals and from balances, and writes what a token's state is; so does `revoked`, and nobody else.
 
 The pool itself is in Redis (`core.store.tokens.tokens`), shared by all workers. Whoever was refused hands back the very
 token that failed (`invalidate`): of fifty that do so at once, one asks the backend and one renews. Which token a job runs on

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from redis.exceptions import ResponseError
-
 from core.clock import Clock
 from core.model.estimate import NOTHING_MEASURED, Counts, Measurements, measurements_of
 from core.store.redis.client import Store
 from core.store.redis.keys import key
+from core.store.redis.refusals import is_of_another_type
 from core.store.redis.remembered import Remembered
 
 #: read anew after so long: some hundred groups at most, and an estimate moves slowly
@@ -37,14 +36,7 @@ class JobOutcomes(Remembered[Measurements]):
         for command in commands:
             pipe.execute_command(*command)
         answers = await pipe.execute(raise_on_error=False)
-        return [None if _is_of_another_type(answer) else answer for answer in answers]
-
-
-def _is_of_another_type(answer: object) -> bool:
-    """Tell whether Redis answered so. Raises what else it refused."""
-    if isinstance(answer, ResponseError) and not str(answer).startswith("WRONGTYPE"):
-        raise answer
-    return isinstance(answer, ResponseError)
+        return [None if is_of_another_type(answer) else answer for answer in answers]
 
 
 def _counts(row: dict[bytes, bytes]) -> Counts:

@@ -1,4 +1,4 @@
-"""The Redis client: connections, failures, and how operations are run. With `core.store.redis.pipeline` what knows redis-py's types."""
+"""The Redis client: connections, failures, and how operations are run. Nobody outside this folder knows redis-py's types."""
 
 import asyncio
 import ssl

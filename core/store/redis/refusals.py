@@ -1,4 +1,6 @@
-"""What Redis refuses for a while: taken for an outage wherever an answer is read, so that nobody takes it for a mistake."""
+"""Refusals of Redis. One that passes is taken for an outage wherever an answer is read, so that nobody takes it for a mistake;
+one for a key that somebody has written over costs that key alone.
+"""
 
 from redis.exceptions import RedisError, ResponseError
 
@@ -29,3 +31,10 @@ def as_outage(refusal: RedisError) -> RedisError:
     if isinstance(refusal, ResponseError) and word in _PASSING:
         return PassingRefusal(word, _PASSING[word])
     return refusal
+
+
+def is_of_another_type(answer: object) -> bool:
+    """Tell whether Redis answered that a key holds another type of value. Raises what else it refused."""
+    if isinstance(answer, ResponseError) and not str(answer).startswith("WRONGTYPE"):
+        raise answer
+    return isinstance(answer, ResponseError)
