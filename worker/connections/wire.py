@@ -48,6 +48,11 @@ class Wire(asyncio.BufferedProtocol):
         return bool(self._unread)
 
     @property
+    def has_ended(self) -> bool:
+        """The other side hung up, or is lost."""
+        return self._ended
+
+    @property
     def transport(self) -> asyncio.Transport:
         """What is below; TLS puts another one in its place."""
         assert self._transport is not None, "the connection is not made yet"
