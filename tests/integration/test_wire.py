@@ -114,6 +114,22 @@ def test_what_is_given_up_is_taken_back_from_the_system(run):
     run(steps())
 
 
+def test_a_peer_that_is_silent_for_minutes_is_asked_whether_it_is_there(run):
+    """What translates addresses on the way forgets a connection after four minutes, and nobody would hear of a lost machine."""
+
+    async def steps():
+        wire, peer = await wire_and_peer()
+        with peer:
+            below = wire.transport.get_extra_info("socket")
+            assert below.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            told = {name: below.getsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_KEEP{name}")) for name in TIMES}
+            assert told["IDLE"] + told["INTVL"] * told["CNT"] < 4 * 60
+            wire.close()
+
+    run(steps())
+
+
+TIMES = ("IDLE", "INTVL", "CNT")
 NAME = "peer.example.com"
 
 
