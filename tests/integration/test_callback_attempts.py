@@ -25,7 +25,7 @@ from core.security.signing import headers, new_secret
 from tests.lateness import timed
 from tests.receiver_fixture import running_receiver
 from tests.until import PATIENCE_S
-from worker.callbacks.retry_policy import AttemptFault, DisableUrl, decide, is_failure, says_nothing
+from worker.callbacks.retry_policy import AttemptFault, DisableUrl, decide, is_failure, is_silence, says_nothing
 from worker.callbacks.send import MAX_ANSWER_BYTES, MAX_EXCERPT_BYTES, safe_text
 from worker.callbacks.send import send as send_callback
 from worker.outbound.client import guarded_client
@@ -394,6 +394,19 @@ async def test_a_receiver_that_speaks_no_tls_is_a_failed_handshake(client):
     async with served(answer_plainly) as port:
         answer = await send(client, f"https://127.0.0.1:{port}/")
     assert answer.error is AttemptFault.TLS
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_receiver_that_hangs_up_at_once_is_there_and_no_silence(loop, scheme):
+    async def attempt():
+        async with served(lambda _r, w: w.close()) as port, guarded_client(allow=LOCAL, http_allowed=False) as client:
+            return await send(client, f"{scheme}://127.0.0.1:{port}/")
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        answer = runner.run(attempt())
+    assert answer.error is AttemptFault.BROKEN
+    assert not is_silence(answer)
 
 
 async def test_a_handshake_that_hangs_is_a_timeout_and_leaves_no_connection_open(client):

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from contextlib import suppress
+from ipaddress import ip_address
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from tests.integration.test_callback_attempts import certificate
 from tests.slow_peer import bytes_taken_late, standing_still
 from tests.until import PATIENCE_S, until
 from worker.causes import is_tls_failure
-from worker.connections.dial import shake_hands
+from worker.connections.dial import connect_to_any, shake_hands
 from worker.connections.wire import PIECE_BYTES, Wire
 
 
@@ -113,6 +114,22 @@ def test_what_is_given_up_is_taken_back_from_the_system(run):
     run(steps())
 
 
+def test_a_peer_that_is_silent_for_minutes_is_asked_whether_it_is_there(run):
+    """What translates addresses on the way forgets a connection after four minutes, and nobody would hear of a lost machine."""
+
+    async def steps():
+        wire, peer = await wire_and_peer()
+        with peer:
+            below = wire.transport.get_extra_info("socket")
+            assert below.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            told = {name: below.getsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_KEEP{name}")) for name in TIMES}
+            assert told["IDLE"] + told["INTVL"] * told["CNT"] < 4 * 60
+            wire.close()
+
+    run(steps())
+
+
+TIMES = ("IDLE", "INTVL", "CNT")
 NAME = "peer.example.com"
 
 
@@ -256,5 +273,66 @@ def test_what_comes_with_the_hanging_up_of_a_peer_is_kept_for_who_is_slow_to_rea
             await asyncio.sleep(0)
         assert await read_to_the_end(wire, turns=1) == said
         wire.close()
+
+    run(steps())
+
+
+def test_nobody_shakes_hands_with_a_peer_that_has_hung_up(run, tls):
+    """uvloop would say that it is done; that nothing was sent over it nobody would know."""
+
+    async def steps():
+        wire, peer = await wire_and_peer()
+        peer.close()
+
+        async def is_heard():
+            return not wire.is_quiet
+
+        await until(is_heard, within_s=PATIENCE_S)
+        with pytest.raises(httpx.ConnectError) as caught:
+            await shake_hands(wire, tls[1], NAME, timeout_s=PATIENCE_S)
+        assert not is_tls_failure(caught.value)
+
+    run(steps())
+
+
+def test_whoever_hangs_up_at_once_was_sent_nothing_and_the_next_address_is_tried():
+    """As a proxy does that has no room, or nobody behind it. uvloop hears it before who waits for the connection goes on."""
+
+    async def steps():
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            with socket.create_server(("127.0.0.2", port)):
+                connecting = asyncio.create_task(
+                    connect_to_any([ip_address("127.0.0.1"), ip_address("127.0.0.2")], port, deadline_s=None)
+                )
+                await asyncio.sleep(0)
+                listener.accept()[0].close()
+                wire = await connecting
+                assert wire.transport.get_extra_info("peername")[0] == "127.0.0.2"
+                wire.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(steps())
+
+
+def test_a_peer_that_does_not_answer_tls_s_goodbye_is_left_all_the_same(run, tls):
+    """As one that only writes: to a stream that a caller has canceled it would write for half a minute."""
+
+    async def steps():
+        wire, peer = await wire_and_tls_peer(tls)
+
+        def write_on():
+            with suppress(OSError):
+                while True:
+                    peer.sendall(b": heartbeat\n\n")
+                    time.sleep(0.05)
+
+        writing = asyncio.create_task(asyncio.to_thread(write_on))
+        with peer:
+            assert await wire.read(within_s=PATIENCE_S)
+            began_s = time.monotonic()
+            wire.close()
+            await writing
+            assert time.monotonic() - began_s < 15
 
     run(steps())

@@ -161,8 +161,8 @@ _FAULTS: tuple[tuple[type[BaseException], AttemptFault], ...] = (
     (UnicodeError, AttemptFault.NAME_NOT_FOUND),
     (ssl.SSLError, AttemptFault.TLS),
     (ConnectionRefusedError, AttemptFault.REFUSED),
-    (httpx.ConnectError, AttemptFault.UNREACHABLE),
     (ConnectionError, AttemptFault.BROKEN),
+    (httpx.ConnectError, AttemptFault.UNREACHABLE),
     (httpx.NetworkError, AttemptFault.BROKEN),
     (httpx.RemoteProtocolError, AttemptFault.NOT_HTTP),
 )

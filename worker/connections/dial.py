@@ -13,6 +13,9 @@ from core.clock import stopwatch_s
 from core.security.url_policy import Address
 from worker.connections.wire import Wire
 
+#: so long the other side may take to answer TLS's goodbye, for which nobody waits
+_GOODBYE_S = 1.0
+
 
 async def connect_to_any(addresses: Sequence[Address], port: int, *, deadline_s: float | None) -> Wire:
     """Connect to the first address that answers. Raises httpx.ConnectError, httpx.ConnectTimeout.
@@ -51,6 +54,7 @@ async def _connect_to(address: Address, port: int, timeout_s: float | None) -> W
     try:
         async with asyncio.timeout(timeout_s):
             _, wire = await asyncio.get_running_loop().create_connection(Wire, str(address), port)
+            _require_alive(wire)
     except TimeoutError as late:
         raise httpx.ConnectTimeout("no connection was made in time") from late
     except OSError as failed:
@@ -58,13 +62,25 @@ async def _connect_to(address: Address, port: int, timeout_s: float | None) -> W
     return wire
 
 
+def _require_alive(wire: Wire) -> None:
+    """Raise ConnectionResetError for one who has hung up by now: whoever wrote to him would not know that nothing was sent.
+
+    uvloop tells of it a turn before whoever waits for the connection goes on, and takes it for the end of a handshake.
+    """
+    if wire.has_ended and not wire.has_spoken:
+        wire.abort()
+        raise ConnectionResetError("the other side hung up before anything was said")
+
+
 async def _start_tls(wire: Wire, tls: ssl.SSLContext, name: str) -> None:
     """What came before TLS begins may be anybody's, and would be read in front of what comes over it."""
+    _require_alive(wire)
     if wire.has_spoken:
         wire.abort()
         raise ssl.SSLError("the other side spoke before the handshake")
+    loop = asyncio.get_running_loop()
     try:
-        over = await asyncio.get_running_loop().start_tls(wire.transport, wire, tls, server_hostname=name)
+        over = await loop.start_tls(wire.transport, wire, tls, server_hostname=name, ssl_shutdown_timeout=_GOODBYE_S)
     except BaseException:
         wire.abort()
         raise

@@ -8,13 +8,16 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 #: what is taken from the system at a time; whoever sends more waits until it was read
 PIECE_BYTES = 16_384
 #: a socket that is closed like this drops what it has not sent (socket(7), SO_LINGER)
 _DROP_UNSENT = struct.pack("ii", 1, 0)
+#: Who is silent is asked so often, in seconds, whether he is there, and so many times (tcp(7)): a stream or an upload may be
+#: silent for minutes, what stands between forgets it after four (Azure) or six (AWS), and a machine without power says no goodbye.
+_ASKED_AFTER = {"TCP_KEEPIDLE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -46,6 +49,11 @@ class Wire(asyncio.BufferedProtocol):
     def has_spoken(self) -> bool:
         """Something came that nobody has read."""
         return bool(self._unread)
+
+    @property
+    def has_ended(self) -> bool:
+        """The other side hung up, or is lost."""
+        return self._ended
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -120,6 +128,7 @@ class Wire(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = self._lowest = cast("asyncio.Transport", transport)  # uvloop's is none by name
+        _ask_when_silent(transport.get_extra_info("socket"))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give room for a piece, and over TLS for all that is waiting there, which `sizehint` tells of, with a record half read.
@@ -188,3 +197,11 @@ class Wire(asyncio.BufferedProtocol):
         if self._paused and not self._ended:
             self._paused = False
             self.transport.resume_reading()
+
+
+def _ask_when_silent(below: socket.socket) -> None:
+    with suppress(OSError):  # where it is lost already
+        below.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _ASKED_AFTER.items():
+            if option := getattr(socket, name, None):  # not every system has each
+                below.setsockopt(socket.IPPROTO_TCP, option, value)
