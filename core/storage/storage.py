@@ -37,6 +37,8 @@ _SLOWEST_COPY_BYTES_PER_S = 2_000_000
 _LARGEST_COPY_BYTES = 5 << 30
 #: a part may take it so long, when a hundred files share one line; a question is made anew after the library's 30 s
 _SLOWEST_PART_S = 120.0
+#: a disk may first write so long what others have handed it, before a file that it is to keep
+_OTHERS_FIRST_S = 600.0
 #: what a folder is asked, and the library does not ask, takes threads of its own: a volume that hangs keeps them, and nobody else's
 _THREADS = 8
 #: so many of them at most bring files to the disk
@@ -213,7 +215,7 @@ class Storage:
     async def _bring_to_disk(self, folder: Path, path: str, size_bytes: int) -> None:
         """Wait until a file is on the disk, which has as long for it as a slow one takes. Raises StorageDown."""
         async with self._syncs, self._in_place(path):
-            more_s = self._part_s + size_bytes / _SLOWEST_COPY_BYTES_PER_S
+            more_s = _OTHERS_FIRST_S + size_bytes / _SLOWEST_COPY_BYTES_PER_S
             await self._in_thread(bring_to_disk, folder, folder / path, more_s=more_s)
 
     @asynccontextmanager
