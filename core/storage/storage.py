@@ -136,6 +136,8 @@ class Storage:
             await self._require_folder()
             raise FileMissing(path) from None
         except (BaseError, OSError) as error:
+            if _says_missing(error):
+                raise FileMissing(path) from None
             raise _down(type(error).__name__) from None
 
     async def _require_folder(self) -> None:
@@ -354,6 +356,11 @@ async def _next_listed(found: AsyncIterator[Any]) -> list[StoredFile]:
         if not _says_denied(refusal):
             raise
         return []
+
+
+def _says_missing(error: Exception) -> bool:
+    """Whether a storage calls it an error that it has no file to delete, as S3 does not. The library knows such errors by words alone."""
+    return isinstance(error, BaseError) and "(code: NoSuchKey)" in str(error)
 
 
 def _says_denied(refusal: BaseError) -> bool:

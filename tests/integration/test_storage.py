@@ -182,6 +182,18 @@ async def test_where_a_bucket_may_not_be_listed_a_job_can_be_removed_all_the_sam
     assert before.asked.is_set()
 
 
+async def test_a_file_that_is_not_there_is_deleted_also_where_the_storage_calls_that_an_error(s3, monkeypatch):
+    key = "<Key>gone/uploads/a</Key><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
+    told = f"<DeleteResult><Error>{key}</Error></DeleteResult>".encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(told)
+    before = Unread(s3, head + told, at=b"POST ")
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        await Storage(f"s3://{BUCKET}/gone").delete("uploads/a")
+    assert before.asked.is_set()
+
+
 @pytest.mark.parametrize("away", ["a file where its folder was", "nobody at its address"])
 async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(away, tmp_path, monkeypatch):
     for name, value in access_to("http://127.0.0.1:9").items():
@@ -242,7 +254,7 @@ async def test_a_folder_that_hangs_is_away_and_keeps_no_thread_that_others_need(
         is_back.set()
     assert len(done) == 41, "somebody waits for it"
     assert {type(each.exception()) for each in writing} == {StorageDown}
-    assert await storage.write("uploads/a", pieces(5)) == 5
+    assert await Storage(str(tmp_path)).write("uploads/a", pieces(5)) == 5
 
 
 @pytest.mark.parametrize("size_bytes", [5, 3 * PART_BYTES])
@@ -256,7 +268,7 @@ async def test_a_volume_that_hangs_while_a_file_is_written_is_away(tmp_path, siz
         ):
             with pytest.raises(StorageDown):
                 await asyncio.wait_for(asked, PATIENCE_S)
-    assert await storage.write("uploads/a", pieces(size_bytes)) == size_bytes
+    assert await Storage(str(tmp_path)).write("uploads/a", pieces(size_bytes)) == size_bytes
 
 
 @pytest.mark.parametrize("error", [errno.ESTALE, errno.ENOTCONN, errno.EIO])
