@@ -1,12 +1,13 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
@@ -36,10 +37,16 @@ _SLOWEST_COPY_BYTES_PER_S = 2_000_000
 _LARGEST_COPY_BYTES = 5 << 30
 #: a part may take it so long, when a hundred files share one line; a question is made anew after the library's 30 s
 _SLOWEST_PART_S = 120.0
-#: so many files at most are brought to the disk at once: each takes a thread, of which a process may have five for all that it does
+#: a disk may first write so long what others have handed it, before a file that it is to keep
+_OTHERS_FIRST_S = 600.0
+#: what a folder is asked, and the library does not ask, takes threads of its own: a volume that hangs keeps them, and nobody else's
+_THREADS = 8
+#: so many of them at most bring files to the disk
 _SYNCS_AT_ONCE = 2
 #: as many as S3 names in one answer
 _LISTED_AT_ONCE = 1000
+
+T = TypeVar("T")
 
 
 class FileMissing(Exception):  # noqa: N818 - says what is wrong
@@ -69,15 +76,19 @@ class Slice(NamedTuple):
 class Storage:
     """Write, read and delete files by a key such as ``uploads/upl_….mp4``."""
 
-    def __init__(self, where: str, *, opened: bool = True, answer_s: float = _ANSWER_S) -> None:
+    def __init__(
+        self, where: str, *, opened: bool = True, answer_s: float = _ANSWER_S, part_s: float = _SLOWEST_PART_S
+    ) -> None:
         """Open it now, so that a process hears at its start of one that it cannot have; or when it is first needed.
 
         Raises StartRefused.
         """
         self._where = where
         self._answer_s = answer_s
+        self._part_s = part_s
         #: None: it is in S3
         self._folder = None if where.startswith("s3://") else Path(where).resolve()
+        self._threads = ThreadPoolExecutor(_THREADS, "storage")
         self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
         if opened:
             _ = self._files
@@ -100,7 +111,7 @@ class Storage:
 
     @cached_property
     def _writer(self) -> LocalStore | S3Store:
-        return self._patient(_SLOWEST_PART_S)
+        return self._patient(self._part_s)
 
     @cached_property
     def _copier(self) -> LocalStore | S3Store:
@@ -125,12 +136,31 @@ class Storage:
             await self._require_folder()
             raise FileMissing(path) from None
         except (BaseError, OSError) as error:
+            if _says_missing(error):
+                raise FileMissing(path) from None
             raise _down(type(error).__name__) from None
 
     async def _require_folder(self) -> None:
-        """Raise StorageDown where the whole folder is gone: what is missing with it may come back with it."""
-        if self._folder and not await asyncio.to_thread(self._folder.is_dir):
+        """Raise StorageDown where the whole folder is gone: what is missing with it may come back with it. Or hangs, or is broken."""
+        if self._folder is None:
+            return
+        try:
+            is_there = await self._in_thread(self._folder.is_dir)
+        except OSError as error:
+            raise _down(type(error).__name__) from None
+        if not is_there:
             raise _down("its folder is gone") from None
+
+    async def _in_thread(self, call: Callable[..., T], *of: Any, more_s: float = 0.0) -> T:
+        """Ask a folder what the library does not. Raises TimeoutError where it hangs; the thread goes on, and is no one else's."""
+        async with asyncio.timeout(self._answer_s + more_s):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *of))
+
+    @asynccontextmanager
+    async def _unless_it_hangs(self, path: str) -> AsyncIterator[None]:
+        """Wait so long for a folder to take or give some bytes; of S3 the library gives up by itself. Raises StorageDown."""
+        async with self._in_our_words(path), asyncio.timeout(self._part_s if self._folder else None):
+            yield
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], *, lasting: bool = True) -> int:
         """Write a file as its chunks come, and return its size. If they stop with an error nothing is left of it.
@@ -143,46 +173,59 @@ class Storage:
             first: HandedOn = asyncio.Queue(maxsize=1)
             size_bytes = hand_on_first(first, await anext(pieces, b""))
             if size_bytes >= PART_BYTES:
-                return size_bytes + await self._write_rest_in_parts(path, first, pieces, lasting=lasting)
-            await self._put_whole(path, first.get_nowait() or b"", lasting=lasting)
-            return size_bytes
+                size_bytes += await self._write_rest_in_parts(path, first, pieces)
+            else:
+                await self._put_whole(path, first.get_nowait() or b"")
+        if self._folder and lasting:
+            await self._bring_to_disk(self._folder, path, size_bytes)
+        return size_bytes
 
-    async def _put_whole(self, path: str, content: bytes, *, lasting: bool) -> None:
+    async def _put_whole(self, path: str, content: bytes) -> None:
         """Write a file that is one part. Who is stopped meanwhile knows that none comes later, so that he can delete it."""
-        writing = asyncio.create_task(self._put(path, content, lasting=lasting))
+        writing = asyncio.create_task(self._put(path, content))
         try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
+            async with self._unless_it_hangs(path):
+                await asyncio.shield(writing)
+        except (asyncio.CancelledError, StorageDown):
             await self._end_of(writing)
             raise
 
-    async def _write_rest_in_parts(
-        self, path: str, handed_on: HandedOn, pieces: AsyncIterable[bytes], *, lasting: bool
-    ) -> int:
+    async def _write_rest_in_parts(self, path: str, handed_on: HandedOn, pieces: AsyncIterable[bytes]) -> int:
         """Write what is more than one part. Where it breaks off they are given up: S3 would keep them, unseen and at a price."""
         size_bytes = 0
-        writing = asyncio.create_task(self._put(path, Taken(handed_on), lasting=lasting))
+        writing = asyncio.create_task(self._put(path, Taken(handed_on)))
         try:
             async for piece in pieces:
                 size_bytes += len(piece)
-                await hand_on(handed_on, piece, writing)
-            await hand_on(handed_on, b"", writing)
-            await asyncio.shield(writing)
+                async with self._unless_it_hangs(path):
+                    await hand_on(handed_on, piece, writing)
+            async with self._unless_it_hangs(path):
+                await hand_on(handed_on, b"", writing)
+                await asyncio.shield(writing)
         except BaseException:
             await self._break_off(handed_on, writing)
             raise
         return size_bytes
 
-    async def _put(self, path: str, content: bytes | AsyncIterator[bytes], *, lasting: bool) -> None:
-        """Write a file, and bring it to the disk where it is to last. Raises StorageDown, also where it has no place, e.g. no bucket."""
+    async def _put(self, path: str, content: bytes | AsyncIterator[bytes]) -> None:
+        """Write a file. Raises StorageDown."""
+        async with self._in_place(path):
+            await obstore.put_async(
+                self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=PARTS_ON_THE_WAY
+            )
+
+    async def _bring_to_disk(self, folder: Path, path: str, size_bytes: int) -> None:
+        """Wait until a file is on the disk, which has as long for it as a slow one takes. Raises StorageDown."""
+        async with self._syncs, self._in_place(path):
+            more_s = _OTHERS_FIRST_S + size_bytes / _SLOWEST_COPY_BYTES_PER_S
+            await self._in_thread(bring_to_disk, folder, folder / path, more_s=more_s)
+
+    @asynccontextmanager
+    async def _in_place(self, path: str) -> AsyncIterator[None]:
+        """Raises StorageDown, also where a file has no place, e.g. no bucket."""
         try:
             async with self._in_our_words(path):
-                await obstore.put_async(
-                    self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=PARTS_ON_THE_WAY
-                )
-                if self._folder and lasting:
-                    async with self._syncs:
-                        await asyncio.to_thread(bring_to_disk, self._folder, self._folder / path)
+                yield
         except FileMissing:
             raise _down("there is no place to write to") from None
 
@@ -233,7 +276,7 @@ class Storage:
 
     async def _range(self, path: str, start: int, end: int) -> bytes:
         """Read a piece that nobody else holds, as the library's own would be while a reader takes its time."""
-        async with self._in_our_words(path):
+        async with self._unless_it_hangs(path):
             return bytes(await obstore.get_range_async(self._files, path, start=start, end=end))
 
     async def piece(self, path: str, start: int, end: int) -> bytes:
@@ -254,14 +297,14 @@ class Storage:
                 await obstore.delete_async(self._files, path)
         if self._folder:
             async with self._in_our_words(path):
-                await asyncio.to_thread(delete_parts, self._folder / path)
+                await self._in_thread(delete_parts, self._folder / path)
 
     async def delete_folder(self, path: str) -> None:
         """Delete whatever is below a path, as far as we may see it; nothing there is fine. Raises StorageDown."""
         if self._folder:
             await self._require_folder()
             async with self._in_our_words(path):
-                await asyncio.to_thread(delete_tree, self._folder / path)
+                await self._in_thread(delete_tree, self._folder / path)
             return
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
             await obstore.delete_async(self._files, await self._listed(path))
@@ -271,7 +314,7 @@ class Storage:
         with suppress(FileMissing):
             async with self._in_our_words(folder), asyncio.timeout(self._answer_s):
                 if self._folder:
-                    return await asyncio.to_thread(written_in, self._folder, folder)
+                    return await self._in_thread(written_in, self._folder, folder)
                 return await self._listed(folder)
         return []
 
@@ -313,6 +356,11 @@ async def _next_listed(found: AsyncIterator[Any]) -> list[StoredFile]:
         if not _says_denied(refusal):
             raise
         return []
+
+
+def _says_missing(error: Exception) -> bool:
+    """Whether a storage calls it an error that it has no file to delete, as S3 does not. The library knows such errors by words alone."""
+    return isinstance(error, BaseError) and "(code: NoSuchKey)" in str(error)
 
 
 def _says_denied(refusal: BaseError) -> bool:

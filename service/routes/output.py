@@ -1,5 +1,6 @@
 """A job's timeline and output file, for a key with the read scope or for whoever holds the signed link."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -11,9 +12,10 @@ from litestar.response import Stream
 
 from core.http.dates import format_http_date
 from core.ids import cell_of, is_id
+from core.logs import get_logger
 from core.model.job import Job
 from core.security.signed_links import output_path, verify_path
-from core.storage.storage import FileMissing
+from core.storage.storage import FileMissing, StorageDown
 from service.auth import RequireScope, authorize
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import AT_END, HANG_UP
@@ -32,6 +34,8 @@ from service.lookup import own_job
 from service.openapi.describe import QUERY, ResponseDoc, problems, reads
 from service.problems import ApiError, not_found, refuse_foreign
 from service.schemas.requests import LinkQuery
+
+log = get_logger(__name__)
 
 #: what comes with the file and with a part of it
 FILE_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Content-Disposition")
@@ -222,7 +226,18 @@ async def _chunks(request: ApiRequest, film: _StoredFilm, start: int, end: int) 
     hang_up: Callable[[], None] = request.scope[HANG_UP]  # type: ignore[literal-required]
     room = at_end.enter_context(context.body_room.hold(film.tenant, min(2 * _PIECE_BYTES, end - start), hang_up))
     film_part = await context.storage.read(film.path, start=start, end=end, piece_bytes=_PIECE_BYTES)
-    return room.as_read(film_part.chunks)
+    return room.as_read(_as_far_as_it_comes(film_part.chunks, hang_up))
+
+
+async def _as_far_as_it_comes(chunks: AsyncIterator[bytes], hang_up: Callable[[], None]) -> AsyncIterator[bytes]:
+    """Pass a film on. Its answer has begun: where it is deleted now, or the storage goes away, its reader is hung up on."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except (FileMissing, StorageDown) as gone:
+        log.warning("a film broke off on its way out", error=type(gone).__name__)
+        hang_up()
+        await asyncio.Event().wait()  # whoever reads here is stopped with his connection
 
 
 def _validators(job: Job) -> Validators:

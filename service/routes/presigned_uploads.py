@@ -97,6 +97,8 @@ async def _expect(context: ApiContext, tenant: str, name: str) -> StoredResponse
             409: ("not_uploaded",),
             413: ("media_too_large", "storage_full"),
             415: ("unsupported_media",),
+            429: ("rate_limited",),
+            503: ("overloaded",),
         }
     ),
 )
@@ -109,6 +111,7 @@ async def complete_upload(request: ApiRequest, upload_id: FromPath[str]) -> Resp
     """
     context, tenant = context_of(request), request.user.tenant
     if expected := await own_expected_upload(context, tenant, upload_id):
-        await presigned.keep_what_was_sent(context, expected)
+        with context.body_room.hold(tenant, presigned.LOOK_ROOM_BYTES):
+            await presigned.keep_what_was_sent(context, expected)
     upload, expires_at_ms = await own_upload(context, tenant, upload_id)
     return json_response(upload_view(upload, expires_at_ms))

@@ -20,6 +20,9 @@ from service.uploads.inspector import Inspector
 from service.uploads.lifecycle import as_it_is, check_room, new_upload
 from service.uploads.receive import check_content_length
 
+#: what a look at a file takes in memory: its head, as it comes and as it is read
+LOOK_ROOM_BYTES = 2 * HEAD_BYTES
+
 
 def new_sent_upload(context: ApiContext, tenant: str, filename: str) -> Upload:
     """Name a file that will be sent by a URL. Raises ApiError (415) where its name says that it is not taken."""

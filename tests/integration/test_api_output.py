@@ -5,6 +5,7 @@ import socket
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,9 +13,10 @@ import pytest
 
 from core.clock import HandClock
 from core.storage.parts import CHUNK_BYTES
+from service.problems import ApiError
 from tests.api_fixture import Api, running_api
 from tests.job_ends import TRACKS, VIDEO, succeed
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -93,6 +95,25 @@ async def hung_up(reading: socket.socket) -> None:
         while came := await asyncio.get_running_loop().sock_recv(reading, 1 << 20):
             read_bytes += len(came)
     assert read_bytes < 30 * CHUNK_BYTES
+
+
+async def test_who_reads_a_film_that_is_deleted_meanwhile_is_hung_up_on_and_that_is_no_error_of_ours(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """He knows by the size that it is not all of it."""
+    job_id = await finished(api)
+    await api.context.storage.write(f"outputs/{job_id}.mp4", zeros(30 * CHUNK_BYTES))
+    with closing(await begun_to_read(api, job_id)) as reading:
+        await api.context.storage.delete(f"outputs/{job_id}.mp4")
+        await hung_up(reading)
+    assert not [said for said in caplog.records if said.levelname == "ERROR"]
+    await until(partial(has_all_room, api), within_s=PATIENCE_S)
+
+
+async def has_all_room(api: Api) -> bool:
+    with suppress(ApiError), api.context.body_room.hold("another", api.context.settings.upload_memory_bytes):
+        return True
+    return False
 
 
 async def zeros(size_bytes: int) -> AsyncIterator[bytes]:

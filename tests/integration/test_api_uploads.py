@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from core.clock import Clock, HandClock
 from core.ids import new_id
+from core.media.formats import HEAD_BYTES
 from core.model.estimate import job_kind_of
 from core.model.upload import Upload
 from core.storage.storage import FileMissing
@@ -753,6 +754,21 @@ async def test_who_names_an_upload_that_is_being_deleted_is_answered_as_for_a_mi
     assert (await api.http.post("/v1/jobs", json=ask, headers={"Idempotency-Key": "again"})).json() | {
         "request_id": "",
     } == refused.json() | {"request_id": ""}
+
+
+async def test_who_completes_an_upload_while_there_is_no_room_to_look_at_it_is_told_to_come_again(s3_api: Api) -> None:
+    """A megabyte each, and who has sent a thousand files may complete them all at once."""
+    place = await presigned(s3_api)
+    await put(place, MP4)
+    room_bytes = s3_api.context.settings.upload_memory_bytes
+    with s3_api.context.body_room.hold("another", room_bytes - HEAD_BYTES):
+        full = await s3_api.http.post(place["complete"])
+        assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "overloaded", "5")
+    with s3_api.context.body_room.hold("acme", room_bytes // 2):
+        much = await s3_api.http.post(place["complete"])
+        assert (much.status_code, much.json()["code"], much.headers["retry-after"]) == (429, "rate_limited", "5")
+    assert (await s3_api.http.post(place["complete"])).status_code == 200
+    assert await kept_bytes(s3_api, place) == MP4
 
 
 async def test_a_stranger_cannot_complete_an_upload(s3_api: Api) -> None:

@@ -18,6 +18,7 @@ import pytest
 from core.metrics import REGISTRY
 from core.storage.parts import CHUNK_BYTES, PART_BYTES
 from core.storage.storage import FileMissing, Storage, StorageDown
+from tests.hung_folder import hung
 from tests.s3_fixture import BUCKET, Stalled, Unread, access_to, s3
 from tests.until import PATIENCE_S, until
 
@@ -181,6 +182,18 @@ async def test_where_a_bucket_may_not_be_listed_a_job_can_be_removed_all_the_sam
     assert before.asked.is_set()
 
 
+async def test_a_file_that_is_not_there_is_deleted_also_where_the_storage_calls_that_an_error(s3, monkeypatch):
+    key = "<Key>gone/uploads/a</Key><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
+    told = f"<DeleteResult><Error>{key}</Error></DeleteResult>".encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(told)
+    before = Unread(s3, head + told, at=b"POST ")
+    async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
+        for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
+            monkeypatch.setenv(name, value)
+        await Storage(f"s3://{BUCKET}/gone").delete("uploads/a")
+    assert before.asked.is_set()
+
+
 @pytest.mark.parametrize("away", ["a file where its folder was", "nobody at its address"])
 async def test_a_storage_that_is_away_is_told_as_one_whatever_is_asked_of_it(away, tmp_path, monkeypatch):
     for name, value in access_to("http://127.0.0.1:9").items():
@@ -221,6 +234,57 @@ async def test_a_storage_that_hangs_is_one_that_is_away(monkeypatch):
         ):
             with pytest.raises(StorageDown):
                 await asyncio.wait_for(asked, _LIBRARY_GOES_ON_S)
+
+
+async def test_a_folder_that_hangs_is_away_and_keeps_no_thread_that_others_need(tmp_path, monkeypatch):
+    """A volume of a network, whose server is away: no call to it ends before it is back."""
+    is_back, stat = threading.Event(), os.stat
+
+    def hang(place, **how):
+        if Path(place) == tmp_path:
+            assert is_back.wait(PATIENCE_S)
+        return stat(place, **how)
+
+    storage = Storage(str(tmp_path), answer_s=0.2)
+    monkeypatch.setattr(os, "stat", hang)
+    try:
+        writing = [asyncio.create_task(storage.write(f"uploads/{n}", pieces(5))) for n in range(40)]
+        done, _ = await asyncio.wait([*writing, asyncio.create_task(asyncio.to_thread(int))], timeout=PATIENCE_S)
+    finally:
+        is_back.set()
+    assert len(done) == 41, "somebody waits for it"
+    assert {type(each.exception()) for each in writing} == {StorageDown}
+    assert await Storage(str(tmp_path)).write("uploads/a", pieces(5)) == 5
+
+
+@pytest.mark.parametrize("size_bytes", [5, 3 * PART_BYTES])
+async def test_a_volume_that_hangs_while_a_file_is_written_is_away(tmp_path, size_bytes):
+    (tmp_path / "uploads").mkdir()
+    storage = Storage(str(tmp_path), answer_s=0.2, part_s=0.2)
+    with hung(tmp_path / "uploads"):
+        for asked in (
+            *(storage.write("uploads/a", pieces(size_bytes - 1, 1)), storage.delete("uploads/a")),
+            *(storage.delete_folder("uploads/b"), storage.names_in("uploads")),
+        ):
+            with pytest.raises(StorageDown):
+                await asyncio.wait_for(asked, PATIENCE_S)
+    assert await Storage(str(tmp_path)).write("uploads/a", pieces(size_bytes)) == size_bytes
+
+
+@pytest.mark.parametrize("error", [errno.ESTALE, errno.ENOTCONN, errno.EIO])
+async def test_a_folder_whose_volume_is_broken_is_a_storage_that_is_away(tmp_path, monkeypatch, error):
+    stat = os.stat
+
+    def refuse(place, **how):
+        if Path(place) == tmp_path:
+            raise OSError(error, os.strerror(error))
+        return stat(place, **how)
+
+    storage = Storage(str(tmp_path))
+    monkeypatch.setattr(os, "stat", refuse)
+    for asked in (storage.write("uploads/a", pieces(5)), storage.delete_folder("uploads"), storage.head("a", 4)):
+        with pytest.raises(StorageDown):
+            await asked
 
 
 @pytest.mark.parametrize("is_there", [True, False])
