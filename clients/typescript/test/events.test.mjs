@@ -57,7 +57,7 @@ test("streams that are cut before their first comment live, and are gone on with
     setTimeout(() => response.destroy(), 1300);
   };
   const server = await scripted(t, cut, cut, part(200, STREAM, frame("evt_1", "snapshot", "canceled"), { ends: true }));
-  assert.deepEqual(await followed(client(server).events("job_1", { timeoutMs: 1200 })), [["evt_1", "snapshot"]]);
+  assert.deepEqual(await followed(client(server).events("job_1", { timeoutMs: 3000 })), [["evt_1", "snapshot"]]);
 });
 
 test("a page that comes slowly in a stream's place is no sign of life", async (t) => {
@@ -66,7 +66,7 @@ test("a page that comes slowly in a stream's place is no sign of life", async (t
     setTimeout(() => response.end("Sign in</h1>"), 1300);
   };
   const server = await scripted(t, ...Array.from({ length: 99 }, () => slow));
-  const error = await followed(client(server).events("job_1", { timeoutMs: 500 })).catch((caught) => caught);
+  const error = await followed(client(server).events("job_1", { timeoutMs: 2500 })).catch((caught) => caught);
   assert.match(error.cause.message, /no event stream/);
 });
 
@@ -202,7 +202,7 @@ test("an event without an end is not kept", async (t) => {
     const more = () => closed || response.write("x".repeat(1 << 20), more);
     more();
   };
-  const error = await client(await scripted(t, endless)).events("job_1", { timeoutMs: 100 }).next().catch((caught) => caught);
+  const error = await client(await scripted(t, endless)).events("job_1").next().catch((caught) => caught);
   assert.match(error.cause.message, /without an end/);
   while (!closed) await new Promise((resolve) => setTimeout(resolve, 5));
 });
