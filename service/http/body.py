@@ -59,10 +59,29 @@ _FIELD_NAME = re.compile(r"Object (contains unknown|missing required) field `(.*
 
 async def read_json_body(request: Request[Any, Any, Any]) -> bytes:
     """Receive a JSON body whole. Refuses another type, charset or encoding (415), and one that drips in (408)."""
-    headers = request.headers
+    _check_headers(request.headers)
+    return _in_utf_8(await _body_in_time(request))
+
+
+async def read_json_body_if_any(request: Request[Any, Any, Any]) -> bytes:
+    """Receive the JSON body of a call that needs none, else as `read_json_body`; empty: none came.
+
+    What comes in chunks may turn out to be none: a proxy that has the call by HTTP/2 may pass it on so.
+    """
+    if not request.headers.get("transfer-encoding"):
+        return await read_json_body(request) if request.headers.get("content-length", "0") != "0" else b""
+    raw = await _body_in_time(request)
+    if raw:
+        _check_headers(request.headers)
+    return _in_utf_8(raw)
+
+
+def _check_headers(headers: Headers) -> None:
     _check_content_type(headers.get("content-type", ""))
     check_content_encoding(headers)
-    raw = await _body_in_time(request)
+
+
+def _in_utf_8(raw: bytes) -> bytes:
     if other := _other_encoding(raw):
         raise _not_taken(f"Send JSON in UTF-8, without a byte order mark; this body is {other}.")
     return raw
@@ -220,8 +239,3 @@ def _inside(given: Any, step: str) -> Any:
 def escape_pointer(step: str) -> str:
     """Write a name as one step of a JSON pointer: ``a/b~c`` is ``a~1b~0c``."""
     return step.replace("~", "~0").replace("/", "~1")
-
-
-def has_body(request: Request[Any, Any, Any]) -> bool:
-    """Whether a body comes where none is needed."""
-    return bool(request.headers.get("transfer-encoding")) or request.headers.get("content-length", "0") != "0"

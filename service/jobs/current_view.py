@@ -6,14 +6,18 @@ from hashlib import blake2b
 
 import msgspec
 
+from core.clock import parse_rfc3339_ms, rfc3339
 from core.errors import WaitReason
 from core.model.input_view import input_view
 from core.model.job import Job, Status
-from core.model.job_view import JobView, WaitView, view
-from core.security.signed_links import output_link, with_link
+from core.model.job_view import JobView, OutputView, WaitView, view
+from core.security.signed_links import LINK_LIFE_MS, output_link, with_link
 from core.store.jobs.queries import QueuePosition
 from service.context import ApiContext
 from service.jobs.eta import look_again_s, pace_of
+
+#: links that were made within one such time are alike to who asks whether anything has changed
+_LINKS_ALIKE_MS = LINK_LIFE_MS // 2
 
 
 async def current_view(context: ApiContext, job: Job) -> JobView:
@@ -74,11 +78,22 @@ def _wait_reason(position: QueuePosition) -> WaitReason:
     return WaitReason.TENANT_CAP if position.at_cap else WaitReason.QUEUED_BEHIND
 
 
-def etag_of(shown: JobView) -> str:
-    """Name what a caller sees, but for the link, which is fresh every time: hence a weak tag."""
-    output = shown.output and msgspec.structs.replace(shown.output, url=None, expires_at="")
+def etag_of(shown: JobView, *, now_ms: int) -> str:
+    """Name what a caller sees, but for the link, which is fresh every time: hence a weak tag.
+
+    Twice in a link's life it is another one: whoever is told that nothing has changed goes on with the link that they have.
+    """
+    output = shown.output and msgspec.structs.replace(
+        shown.output, url=None, expires_at=_good_until(shown.output, now_ms)
+    )
     bare = msgspec.structs.replace(shown, output=output)
     return f'W/"{blake2b(msgspec.json.encode(bare), digest_size=12).hexdigest()}"'
+
+
+def _good_until(output: OutputView, now_ms: int) -> str:
+    """Say until when the links are good at least that were given lately: to the end of the film, where that is sooner."""
+    lately_ms = now_ms - now_ms % _LINKS_ALIKE_MS
+    return rfc3339(min(lately_ms + LINK_LIFE_MS, parse_rfc3339_ms(output.expires_at)))
 
 
 def with_fresh_link(context: ApiContext, body: bytes) -> bytes:

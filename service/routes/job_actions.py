@@ -8,7 +8,7 @@ from core.storage.job_files import delete_job_files
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiRequest, context_of
-from service.http.body import decode_json, has_body, read_json_body
+from service.http.body import decode_json, read_json_body_if_any
 from service.http.headers import PreferHeader, TraceparentHeader, call_origin_of, parse_wait_s
 from service.http.json_response import json_response
 from service.idempotency import IdempotencyKeyHeader, parse_key, replay_or_run
@@ -114,7 +114,7 @@ async def replay_job(
     Cost: one submit of the key's minute. From the start the message is charged anew; `from` render costs no credits.
     """
     context, caller = context_of(request), request.user
-    raw = await read_json_body(request) if has_body(request) else b""
+    raw = await read_json_body_if_any(request)
     key = parse_key(idempotency_key, path=request.scope["path"], body=raw)
     origin = call_origin_of(request.scope, traceparent)
 

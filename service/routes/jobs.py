@@ -216,7 +216,7 @@ async def read_job(
     context = context_of(request)
     job = await own_job(context, request.user.tenant, job_id)
     shown = await current_view(context, job)
-    headers = {"ETag": etag_of(shown), "Cache-Control": "private, no-cache"}
+    headers = {"ETag": etag_of(shown, now_ms=context.clock.now_ms()), "Cache-Control": "private, no-cache"}
     if not job.ended:
         headers["Retry-After"] = str(await seconds_to_next_look(context, job, shown))
     if matches_etag(if_none_match, headers["ETag"]):

@@ -15,7 +15,7 @@ from core.store.idempotency import StoredResponse
 from core.store.jobs.queries import JobFilter
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
-from service.http.body import decode_json, has_body, read_json_body
+from service.http.body import decode_json, read_json_body_if_any
 from service.http.json_response import encoded_response, json_response
 from service.http.pagination import page_response
 from service.http.query import query_params
@@ -64,7 +64,7 @@ async def create_session(request: ApiRequest, idempotency_key: IdempotencyKeyHea
     Cost: nothing; the backend's session is opened by its first job. It stays open until it is closed, or unused for a month.
     """
     context, tenant = context_of(request), request.user.tenant
-    raw = await read_json_body(request) if has_body(request) else b""
+    raw = await read_json_body_if_any(request)
     ask = decode_json(raw, SessionRequest) if raw else SessionRequest()
     profile = find_profile(ask.profile or context.settings.default_profile)
     session = Session(

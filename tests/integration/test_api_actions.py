@@ -103,6 +103,25 @@ async def test_a_replay_is_the_same_job_anew_in_a_session_of_its_own(api: Api) -
     assert again.content == answer.content
 
 
+async def test_a_call_that_needs_no_body_takes_one_in_chunks_that_holds_nothing(api: Api) -> None:
+    """As a proxy passes a call on that it got by HTTP/2: it cannot tell beforehand that nothing comes."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        for _ in ():
+            yield b""
+
+    async def wrong() -> AsyncIterator[bytes]:
+        yield b"no JSON"
+
+    parent = await api.submit()
+    await fail(api.context, parent["id"])
+    for path, status in ((f"/v1/jobs/{parent['id']}/replay", 202), ("/v1/sessions", 201)):
+        answer = await api.http.post(path, content=nothing())
+        assert answer.request.headers["transfer-encoding"] == "chunked"
+        assert answer.status_code == status, answer.text
+        assert (await api.http.post(path, content=wrong())).status_code == 415
+
+
 async def test_a_replay_of_the_render_sends_no_message_and_stays_in_the_session(api: Api) -> None:
     parent = await api.submit()
     await fail(api.context, parent["id"])

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from core.clock import HandClock
+from core.model.job import OutputFile
 from core.storage.parts import CHUNK_BYTES
 from service.problems import ApiError
 from tests.api_fixture import Api, running_api
@@ -49,6 +50,31 @@ async def test_the_link_gives_the_file_without_a_key_until_it_expires(api: Api, 
         assert (await anyone.get(f"{api.url}/v1/jobs/{job_id}/output")).status_code == 401
         clock.turn(by_s=3601)
         assert (await anyone.get(output["url"])).status_code == 403
+
+
+async def test_who_is_told_that_a_job_is_unchanged_has_a_link_that_works(api: Api, clock: HandClock) -> None:
+    """So does whoever asks through a cache, as a browser's, which sends the tag by itself and shows what it has."""
+    kept_s = 60 * 3600
+    job_id = (await api.submit())["id"]
+    made = OutputFile(
+        path=f"outputs/{job_id}.mp4",
+        backend_url=None,
+        format="mp4",
+        duration_s=10.0,
+        size_bytes=len(VIDEO),
+        expires_at_ms=clock.now_ms() + kept_s * 1000,
+    )
+    await succeed(api.context, job_id, output=made)
+    held = await api.http.get(f"/v1/jobs/{job_id}")
+    known = []
+    async with httpx.AsyncClient(trust_env=False) as anyone:
+        for _ in range(3600, kept_s, 3600):
+            clock.turn(by_s=3600)
+            again = await api.http.get(f"/v1/jobs/{job_id}", headers={"If-None-Match": held.headers["etag"]})
+            known.append(again.status_code == 304)
+            held = held if known[-1] else again
+            assert (await anyone.head(held.json()["output"]["url"])).status_code == 200
+    assert sum(known) > 0.8 * len(known)
 
 
 async def test_a_slow_reader_of_a_large_film_takes_little_memory(api: Api) -> None:

@@ -9,11 +9,12 @@ import { downloadFilm, uploadFile, uploadKey, type DownloadOptions, type Film, t
 
 /** The last look at a job when its wait is over. */
 const LOOK_MS = 5_000;
-/** The API answers within this time after `Prefer: wait`. */
-const MARGIN_MS = 30_000;
 
 export interface SubmitOptions extends MakingOptions {
-  /** Seconds, up to 60, that the answer may wait for the job's end. */
+  /**
+   * Seconds, up to 60, that the answer may wait for the job's end. Where one was lost, the next one comes at once: there may be a
+   * proxy that lets none wait.
+   */
   waitS?: number | undefined;
 }
 
@@ -111,7 +112,7 @@ export class Reelgate {
 
   /** Have a job accepted. */
   submit(request: t.JobRequest, options: SubmitOptions = {}): Promise<t.Job> {
-    return this.transport.json({ method: "POST", path: "/v1/jobs", json: request, makes: true, ...waiting(options) });
+    return this.transport.json({ method: "POST", path: "/v1/jobs", json: request, makes: true, ...options });
   }
 
   /** Ask what a submit would do; nothing is accepted. */
@@ -190,7 +191,7 @@ export class Reelgate {
   /** Play an ended job again, as a new one. */
   replay(jobId: string, request: t.ReplayRequest = {}, options: SubmitOptions = {}): Promise<t.Job> {
     const path = at("jobs", jobId, "/replay");
-    return this.transport.json({ method: "POST", path, json: request, makes: true, ...waiting(options) });
+    return this.transport.json({ method: "POST", path, json: request, makes: true, ...options });
   }
 
   /** Delete an ended job's prompt, media, film and reply. */
@@ -322,9 +323,4 @@ async function* rows<Row>(
     if (!page.has_more || !page.next_cursor) return;
     wanted = { ...query, after: page.next_cursor };
   }
-}
-
-function waiting({ waitS, ...options }: SubmitOptions) {
-  const given = { signal: options.signal, timeoutMs: options.timeoutMs, idempotencyKey: options.idempotencyKey };
-  return waitS ? { ...given, headers: { Prefer: `wait=${waitS}` }, attemptMs: waitS * 1000 + MARGIN_MS } : given;
 }

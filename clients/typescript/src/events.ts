@@ -16,14 +16,14 @@ const LATEST_MS = 60_000;
 const PATIENCE_MS = 120_000;
 /** The API's events have some ten thousand. */
 const MOST_EVENT_CHARS = 1 << 24;
-/** What comes so long after a connection was opened is a sign of life; before, it may be one that breaks every time. */
+/** A stream on which something came lives if it lasts so long; one that is over before may be one that breaks every time. */
 const STEADY_MS = 1_000;
 
 /** How to follow a job. */
 export interface FollowOptions extends CallOptions {
   /** Go on after this event; absent: from a snapshot on. */
   after?: string | undefined;
-  /** How long to try to come back while nothing new arrives; by default two minutes. */
+  /** How long to try to come back while no stream lives; by default two minutes. */
   timeoutMs?: number | undefined;
 }
 
@@ -47,11 +47,13 @@ export async function* followJob(transport: Transport, jobId: string, options: F
     if (stream.isOver) return;
     aliveAt = Math.max(aliveAt, stream.steadyAt);
     if (monotonicMs() - aliveAt + stream.comeBackMs > patienceMs) {
-      throw new NoAnswer(`the events of ${jobId} broke off`, undefined, { cause: stream.broken });
+      throw brokeOff(jobId, stream.broken);
     }
     await sleep(stream.comeBackMs, options.signal);
   }
 }
+
+const brokeOff = (jobId: string, cause: unknown) => new NoAnswer(`the events of ${jobId} broke off`, undefined, { cause });
 
 /** Read an event; undefined for what is none, e.g. the word that history was cut, after which a snapshot comes. */
 function eventOf(frame: Frame): JobEvent | undefined {
@@ -68,9 +70,10 @@ class Connection {
   /** Whether the API said that nothing follows (204). */
   isOver = false;
   comeBackMs = COME_BACK_MS;
-  /** When the last sign of life came; 0: none did. */
+  /** When it was over, having lived; 0: it had not. */
   steadyAt = 0;
   broken: unknown;
+  private heard = false;
 
   constructor(
     private readonly transport: Transport,
@@ -84,21 +87,32 @@ class Connection {
     const response = await this.open();
     this.isOver = response.status === 204;
     if (!response.body || this.isOver) return;
-    const frames = new FrameReader();
+    if (!/^text\/event-stream/.test(response.headers.get("Content-Type") ?? "")) {
+      this.broken = new Error("what answered is no event stream");
+      return void (await response.body.cancel());
+    }
     const openedAt = monotonicMs();
     try {
-      for await (const chunk of chunksOf(response.body, IDLE_MS, this.signal)) {
-        if (monotonicMs() - openedAt >= STEADY_MS) this.steadyAt = monotonicMs();
-        for (const frame of frames.read(chunk)) {
-          const event = eventOf(frame);
-          if (event) yield event;
-        }
-        if (frames.heldChars > MOST_EVENT_CHARS) throw new Error("an event without an end");
-        this.comeBackMs = Math.min(Math.max(frames.retryMs ?? this.comeBackMs, SOONEST_MS), LATEST_MS);
-      }
+      yield* this.read(response.body);
     } catch (error) {
       this.signal?.throwIfAborted();
+      if (error instanceof NoAnswer) throw error;
       this.broken = error;
+    }
+    // also where it was cut before its first comment, or nobody said that it was
+    if (this.heard && monotonicMs() - openedAt >= STEADY_MS) this.steadyAt = monotonicMs();
+  }
+
+  private async *read(body: ReadableStream<Uint8Array>): AsyncGenerator<JobEvent> {
+    const frames = new FrameReader();
+    for await (const chunk of chunksOf(body, IDLE_MS, this.signal)) {
+      this.heard = true;
+      for (const frame of frames.read(chunk)) {
+        const event = eventOf(frame);
+        if (event) yield event;
+      }
+      if (frames.heldChars > MOST_EVENT_CHARS) throw brokeOff(this.jobId, new Error("an event without an end"));
+      this.comeBackMs = Math.min(Math.max(frames.retryMs ?? this.comeBackMs, SOONEST_MS), LATEST_MS);
     }
   }
 

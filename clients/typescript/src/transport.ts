@@ -44,6 +44,8 @@ export interface Call extends MakingOptions {
   follows?: boolean;
   /** How long one attempt may take until its answer is read. */
   attemptMs?: number;
+  /** Seconds that the answer may wait for a job's end. */
+  waitS?: number | undefined;
 }
 
 export interface TransportOptions {
@@ -57,6 +59,8 @@ export interface TransportOptions {
 
 const TIMEOUT_MS = 120_000;
 const ATTEMPT_MS = 30_000;
+/** The API answers within this time after `Prefer: wait`. */
+const MARGIN_MS = 30_000;
 const MOST_ANSWER_BYTES = 1 << 26;
 
 /** Calls the API. */
@@ -90,7 +94,7 @@ export class Transport {
     const key = call.makes ? checkedIdempotencyKey(call.idempotencyKey ?? crypto.randomUUID()) : undefined;
     let maybeDone = false;
     for (let failures = 1; ; failures += 1) {
-      const outcome = await this.attempt(call, key, until, read);
+      const outcome: Outcome<T> = await this.attempt(maybeDone ? { ...call, waitS: undefined } : call, key, until, read);
       if ("value" in outcome) return outcome.value;
       if (maybeDone && call.removes && isGone(outcome.error)) return undefined as T;
       maybeDone ||= call.method !== "GET" && outcome.maybeDone;
@@ -110,7 +114,7 @@ export class Transport {
   ): Promise<Outcome<T>> {
     call.signal?.throwIfAborted();
     const body = bodyOf(call);
-    const limit = new Limit(Math.max(1, Math.min(call.attemptMs ?? ATTEMPT_MS, until - monotonicMs())), call.signal);
+    const limit = new Limit(Math.max(1, Math.min(attemptMsOf(call), until - monotonicMs())), call.signal);
     try {
       const response = await this.fetch(urlOf(this.base, call), this.init(call, key, body, limit.signal));
       return response.ok ? { value: await read(response) } : await refused(response);
@@ -127,6 +131,7 @@ export class Transport {
     const headers = new Headers({ Accept: "application/json", ...call.headers });
     headers.set("Authorization", `Bearer ${this.#apiKey}`);
     if (key !== undefined) headers.set("Idempotency-Key", `"${key}"`);
+    if (call.waitS) headers.set("Prefer", `wait=${call.waitS}`);
     if (call.json !== undefined) headers.set("Content-Type", "application/json");
     const redirect = call.follows ? "follow" : "manual"; // what makes something is made here, or not at all
     const init: RequestInit = { method: call.method, headers, signal, redirect, cache: "no-store" };
@@ -198,6 +203,8 @@ export function checkedIdempotencyKey(key: string): string {
   if (!/^[!-~]{1,255}$/.test(key)) throw new TypeError("idempotencyKey must have 1 to 255 visible ASCII characters");
   return key;
 }
+
+const attemptMsOf = (call: Call): number => (call.waitS ? call.waitS * 1000 + MARGIN_MS : (call.attemptMs ?? ATTEMPT_MS));
 
 function bodyOf(call: Call): Body | undefined {
   if (call.body) return call.body();

@@ -51,6 +51,25 @@ test("a quiet stream that lived goes on after a break, however long it was quiet
   assert.deepEqual(await followed(client(server).events("job_1", { timeoutMs: 1200 })), [["evt_1", "snapshot"]]);
 });
 
+test("streams that are cut before their first comment live, and are gone on with for as long as the job", async (t) => {
+  const cut = (response) => {
+    response.writeHead(200, STREAM).write("retry: 10\n\n");
+    setTimeout(() => response.destroy(), 1300);
+  };
+  const server = await scripted(t, cut, cut, part(200, STREAM, frame("evt_1", "snapshot", "canceled"), { ends: true }));
+  assert.deepEqual(await followed(client(server).events("job_1", { timeoutMs: 3000 })), [["evt_1", "snapshot"]]);
+});
+
+test("a page that comes slowly in a stream's place is no sign of life", async (t) => {
+  const slow = (response) => {
+    response.writeHead(200, { "Content-Type": "text/html" }).write("<h1>");
+    setTimeout(() => response.end("Sign in</h1>"), 1300);
+  };
+  const server = await scripted(t, ...Array.from({ length: 99 }, () => slow));
+  const error = await followed(client(server).events("job_1", { timeoutMs: 2500 })).catch((caught) => caught);
+  assert.match(error.cause.message, /no event stream/);
+});
+
 test("an abort ends a stream with the caller's reason", async (t) => {
   const silent = (response) => response.writeHead(200, STREAM).write(frame("evt_1", "snapshot"));
   const controller = new AbortController();
@@ -183,7 +202,7 @@ test("an event without an end is not kept", async (t) => {
     const more = () => closed || response.write("x".repeat(1 << 20), more);
     more();
   };
-  const error = await client(await scripted(t, endless)).events("job_1", { timeoutMs: 1500 }).next().catch((caught) => caught);
+  const error = await client(await scripted(t, endless)).events("job_1").next().catch((caught) => caught);
   assert.match(error.cause.message, /without an end/);
   while (!closed) await new Promise((resolve) => setTimeout(resolve, 5));
 });
