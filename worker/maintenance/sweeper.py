@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from core.logs import get_logger
 from core.model import transitions
-from core.model.job import Job, Status
+from core.model.job import Status
 from core.model.upload import Upload
 from core.storage.job_files import delete_job_files
 from core.storage.upload_files import remove_upload
@@ -119,15 +119,8 @@ async def _expire_jobs(context: WorkerContext) -> None:
         due = await context.admission.not_started_in_time()
         if not due:
             return
-        await _expire_some(context, due)
-
-
-async def _expire_some(context: WorkerContext, due: list[str]) -> None:
-    queued = [job for job in await context.jobs.load_many(due) if job.status is Status.QUEUED]
-    random.shuffle(queued)  # the other workers are at it, too
-    for job_id in set(due) - {job.id for job in queued}:
-        await context.admission.look_again_later("queued_all", job_id)
-    await _for_each(queued, lambda job: _or_later(context, "queued_all", job.id, _expire(context, job)))
+        random.shuffle(due)  # the other workers are at it, too: each passes over what another one has ended
+        await _for_each(due, lambda job_id: _or_later(context, "queued_all", job_id, _expire(context, job_id)))
 
 
 async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, doing: Awaitable[object]) -> None:
@@ -146,8 +139,11 @@ async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, do
         raise
 
 
-async def _expire(context: WorkerContext, job: Job) -> None:
-    now_ms = context.clock.now_ms()
+async def _expire(context: WorkerContext, job_id: str) -> None:
+    """End a job, unless it is not queued any more. Raises Unreadable."""
+    job, now_ms = await context.jobs.load(job_id), context.clock.now_ms()
+    if job is None or job.status is not Status.QUEUED:
+        return await context.admission.look_again_later("queued_all", job_id)
     with suppress(LeaseLost):  # it has started, or was cancelled, at the last moment
         await commit_unheld(
             context.jobs,
@@ -157,6 +153,7 @@ async def _expire(context: WorkerContext, job: Job) -> None:
             public_url=context.settings.public_url,
             now_ms=now_ms,
         )
+    return None
 
 
 async def _remove_retired(context: WorkerContext) -> None:
