@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis
 
 from core.errors import Code
 from core.model import session as sessions
@@ -26,6 +27,7 @@ from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
+from worker.jobs.runner import run_job
 from worker.jobs.step_result import Handover
 from worker.jobs.steps.render import render
 
@@ -501,6 +503,22 @@ async def test_a_render_that_is_canceled_while_its_job_gets_its_link_is_taken_ba
             await execution.unless_canceled(render(execution))
     [orphan] = await context.orphan_renders.due()
     assert orphan.ids == ("lambda-7", rendering(execution.job).id)
+
+
+async def test_a_render_whose_job_was_lost_while_it_was_asked_for_is_followed_by_the_name_that_was_answered(
+    core, context, backend, redis_url
+):
+    """Who has the job asks once more, and hears that it is a duplicate: of its name at the backend only this worker knows."""
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    claim = await core.claim(job := await core.submit())
+    named, session = ready(job, token_id, Render(id=OLD_ID, attempt=1, started_at_ms=core.clock.now_ms()))
+    await core.write(claim, named, session=session)
+    await core.jobs.hand_back({job.id: claim.owner})
+    with redis.Redis.from_url(redis_url) as aside:
+        backend.meanwhile["render"] = lambda: aside.hset(key("job", job.id), "owner", "another:1")
+        await run_job(context, job.id)
+    [orphan] = await context.orphan_renders.due()
+    assert orphan.ids == ("lambda-7", OLD_ID)
 
 
 async def test_a_render_that_a_slow_backend_begins_only_after_its_job_was_canceled_is_taken_back_too(

@@ -47,6 +47,19 @@ async def test_a_full_redis_still_reads(core: Core) -> None:
         await core.redis.config_set("maxmemory", 0)
 
 
+async def test_a_full_redis_takes_what_a_stopping_worker_hands_back(core: Core) -> None:
+    """It would wait for room as long as a lease, and each of its jobs would count a crash."""
+    await core.slots(9)
+    begun = await core.begin(await core.submit())
+    await core.redis.config_set("maxmemory", 1)
+    try:
+        await core.jobs.hand_back({begun.job.id: begun.owner})
+    finally:
+        await core.redis.config_set("maxmemory", 0)
+    claim = await core.claim(begun.job)
+    assert (claim.taken_over, claim.left_behind, claim.crashes) == (True, False, 0)
+
+
 async def test_a_redis_that_must_not_write_counts_as_away(core: Core) -> None:
     await core.submit()
     await core.redis.config_set("min-replicas-to-write", 1)

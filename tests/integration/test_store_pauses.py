@@ -7,11 +7,13 @@ import pytest
 
 from core.clock import month_of
 from core.errors import WaitReason
+from core.model.transitions import succeeded
 from core.store.audit import AuditEntry, AuditTrail
 from core.store.jobs.timings import Pace
 from core.store.pauses import Pauses
 from core.store.redis.functions import AUDIT_ENTRIES, AUDIT_LIFE_MS, EVERYBODY
 from core.store.redis.keys import key
+from core.store.redis.lists import UNREADABLE_REST_MS
 from tests.integration.test_store_gauges import commands, states
 from tests.store_fixture import Core, core
 
@@ -149,6 +151,47 @@ async def test_a_job_that_has_begun_goes_on_through_sleep_and_the_death_of_its_w
     await pauses.pause(who, audit=BY)
     core.clock.turn(by_s=13)
     assert (await core.claim(begun.job)).taken_over
+
+
+async def test_a_job_that_has_begun_and_could_not_be_read_for_a_while_goes_on_through_a_pause(core: Core):
+    """It comes to its end, its deadline or its cancel while its tenant is paused, as any other that has begun."""
+    core.with_settings(tenant_running_jobs=1)
+    await core.slots(9)
+    claim = await core.begin(await core.submit())
+    await core.jobs.set_aside(claim.job.id, owner=claim.owner)
+    await core.begin(await core.submit())
+    waiting = await core.submit()
+    await Pauses(core.store, core.settings, core.clock).pause("acme", audit=BY)
+    core.clock.turn(by_s=UNREADABLE_REST_MS / 1000)
+    assert await core.jobs.claim(claim.job.id, owner="w:9") is None, "it is given a new turn"
+    assert await core.redis.zrange(key("backlog", "acme"), 0, -1) == [waiting.id.encode()]
+    claim = await core.claim(claim.job)
+    assert await core.write(claim, succeeded(claim.job, now_ms=1))
+
+
+async def test_a_job_that_has_begun_and_was_set_aside_waits_in_its_session_only_for_who_has_begun(core: Core):
+    await core.slots(9)
+    pauses = Pauses(core.store, core.settings, core.clock)
+    first = await core.submit()
+    second = await core.submit(session_id=first.session_id, new_session=False)
+    claim = await core.begin(first)
+    await pauses.pause("acme", audit=BY)
+    await core.jobs.set_aside(first.id, owner=claim.owner)
+    core.clock.turn(by_s=UNREADABLE_REST_MS / 1000)
+    assert await core.jobs.claim(first.id, owner="w:9") is None, "it is given a new turn, before the one that is paused"
+    claim = await core.claim(first)
+    await pauses.resume("acme", audit=BY)
+    assert second.id not in await core.admitted()
+    await core.jobs.set_aside(first.id, owner=claim.owner)
+    await core.turns.admit()
+    after = await core.begin(second)
+    core.clock.turn(by_s=UNREADABLE_REST_MS / 1000)
+    second_again = await core.claim(second)
+    assert await core.jobs.claim(first.id, owner="w:9") is None
+    assert first.id not in await core.admitted(), "another one is at work there"
+    await pauses.pause("acme", audit=BY)
+    assert await core.write(second_again, succeeded(after.job, now_ms=1))
+    assert (await core.claim(first)).job.id == first.id
 
 
 async def test_a_paused_job_says_so_and_gives_no_estimate(core: Core, pauses: Pauses) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from core.clock import month_of
 from core.ids import new_id
 from core.model.formats import Mark
 from core.model.session import Session
 from core.model.upload import Upload
+from core.store.jobs.submissions import Accepted
 from core.store.redis.keys import key
 from tests.integration.test_store_gauges import commands
 from tests.store_fixture import Core, core
@@ -94,3 +96,16 @@ async def test_sweeps_that_look_seldom_for_what_is_unused_remove_as_much_as_if_e
             await sweep(context, 0, nth=nth)
             await remove_old(context, nth=nth)
     assert await core.redis.zcard(key(waiting)) == 0
+
+
+async def test_jobs_that_were_accepted_at_once_and_never_began_are_ended_by_one_sweep(
+    core: Core, tmp_path: Path
+) -> None:
+    """A tenant may have ten thousand: a hundred a sweep told the last of them minutes later. Two workers end none twice."""
+    for _ in range(3):
+        assert isinstance(await core.offer(*(core.new_job(start_timeout_s=60) for _ in range(100))), Accepted)
+    core.clock.turn(by_s=61)
+    async with context_over(core, tmp_path) as context:
+        await asyncio.gather(sweep(context, 0, nth=1), sweep(context, 0, nth=1))
+    assert await core.redis.zcard(key("jobs_status", "acme", "expired")) == 300
+    assert (await core.usage.of_month("acme", month_of(core.clock.now_ms())))["jobs_expired"] == 300

@@ -24,6 +24,7 @@ from worker.context import WorkerContext
 from worker.jobs.deadline import end_of_late, require_time, verdict_in_s
 from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.fault_handling import handle_error
+from worker.jobs.orphan_renders import leave_render
 from worker.jobs.retry_policy import STORAGE, SURPRISE, may_repeat, repeat_s
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps import step_of
@@ -90,14 +91,26 @@ async def _advance(execution: JobExecution, claim: Claim) -> None:
 
 
 async def _commit(execution: JobExecution, result: StepResult) -> None:
-    """Write what a step has brought. A film that no record will name goes: its job may be deleted, and with it what leads to it."""
+    """Write what a step has brought. Of what no record will name others are told nowhere else: a film goes, a render is followed."""
+    before = execution.job
     try:
         await execution.commit(result)
     except (LeaseLost, asyncio.CancelledError):
-        if result.job.output and result.job.output.path:
-            with suppress(*STORE_DOWN, Unreadable):
-                await _discard_unless_named(execution.context, result.job.id, result.job.output.path)
+        with suppress(*STORE_DOWN, Unreadable):
+            await _clear_up(execution, before, result.job)
         raise
+
+
+async def _clear_up(execution: JobExecution, before: Job, unwritten: Job) -> None:
+    """Discard a film: its job may be deleted, and with it what leads to it. Follow a render by its name at the backend.
+
+    Whoever has the job now asks for the render once more, and is told no name of one that is there.
+    """
+    if unwritten.output and unwritten.output.path:
+        await _discard_unless_named(execution.context, unwritten.id, unwritten.output.path)
+    named = unwritten.render and unwritten.render.backend_id
+    if named and not (before.render and before.render.asked):
+        await leave_render(execution, backend_id=named)
 
 
 async def _discard_unless_named(context: WorkerContext, job_id: str, path: str) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from core.logs import get_logger
 from core.model import transitions
-from core.model.job import Job, Status
+from core.model.job import Status
 from core.model.upload import Upload
 from core.storage.job_files import delete_job_files
 from core.storage.upload_files import remove_upload
@@ -37,8 +37,10 @@ T = TypeVar("T")
 _GAUGES_EVERY = 2
 #: and what was unused for an hour or a day
 _UNUSED_EVERY = 10
-#: jobs and files, each with a few calls to the storage, that are removed at a time
-_REMOVED_AT_ONCE = 10
+#: jobs and files, each with a few calls to the storage, that are removed at a time; and jobs that are ended
+_AT_ONCE = 10
+#: jobs that one sweep ends for want of a start, a hundred by a hundred: more would keep it for long from a lost lease
+_HUNDREDS_EXPIRED = 20
 
 
 async def run_sweeper(context: WorkerContext) -> None:
@@ -112,13 +114,13 @@ async def _as_if_in_each_sweep(remove_some: Callable[[], Awaitable[int]]) -> Non
 
 
 async def _expire_jobs(context: WorkerContext) -> None:
-    """End queued jobs whose start_timeout_s is over."""
-    due = await context.admission.not_started_in_time()
-    queued = [job for job in await context.jobs.load_many(due) if job.status is Status.QUEUED]
-    for job in queued:
-        await _or_later(context, "queued_all", job.id, _expire(context, job))
-    for job_id in set(due) - {job.id for job in queued}:
-        await context.admission.look_again_later("queued_all", job_id)
+    """End queued jobs whose start_timeout_s is over. What was accepted at once is late at once, thousands perhaps."""
+    for _ in range(_HUNDREDS_EXPIRED):
+        due = await context.admission.not_started_in_time()
+        if not due:
+            return
+        random.shuffle(due)  # the other workers are at it, too: each passes over what another one has ended
+        await _for_each(due, lambda job_id: _or_later(context, "queued_all", job_id, _expire(context, job_id)))
 
 
 async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, doing: Awaitable[object]) -> None:
@@ -137,8 +139,11 @@ async def _or_later(context: WorkerContext, list_name: DueList, item_id: str, do
         raise
 
 
-async def _expire(context: WorkerContext, job: Job) -> None:
-    now_ms = context.clock.now_ms()
+async def _expire(context: WorkerContext, job_id: str) -> None:
+    """End a job, unless it is not queued any more. Raises Unreadable."""
+    job, now_ms = await context.jobs.load(job_id), context.clock.now_ms()
+    if job is None or job.status is not Status.QUEUED:
+        return await context.admission.look_again_later("queued_all", job_id)
     with suppress(LeaseLost):  # it has started, or was cancelled, at the last moment
         await commit_unheld(
             context.jobs,
@@ -148,6 +153,7 @@ async def _expire(context: WorkerContext, job: Job) -> None:
             public_url=context.settings.public_url,
             now_ms=now_ms,
         )
+    return None
 
 
 async def _remove_retired(context: WorkerContext) -> None:
@@ -157,11 +163,11 @@ async def _remove_retired(context: WorkerContext) -> None:
         await _for_each(due, lambda item_id: _or_later(context, "retire", item_id, _remove(context, item_id)))
 
 
-async def _for_each(due: Sequence[T], remove: Callable[[T], Awaitable[None]]) -> None:
-    """Remove some at a time. Raises what the first one has raised that broke, once those beside it are through."""
-    for start in range(0, len(due), _REMOVED_AT_ONCE):
-        some = due[start : start + _REMOVED_AT_ONCE]
-        for outcome in await asyncio.gather(*map(remove, some), return_exceptions=True):
+async def _for_each(due: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
+    """Remove, or end, some at a time. Raises what the first one has raised that broke, once those beside it are through."""
+    for start in range(0, len(due), _AT_ONCE):
+        some = due[start : start + _AT_ONCE]
+        for outcome in await asyncio.gather(*map(act, some), return_exceptions=True):
             if outcome is not None:
                 raise outcome
 

@@ -83,7 +83,7 @@ end
 -- Give a job its place, and tell of it with that place.
 local function queue_job(a, job)
   local nth = call('RPUSH', key.session_queue(job.session), job.id)
-  if nth == 1 then join_backlog(a.tenant, job.id, job.rank) end
+  if nth == 1 then join_backlog(a.tenant, job.id, job.rank, 'queued') end
   local waiting = {id = job.id, tenant = a.tenant, session = job.session}
   local wait = wait_json(queue_position(waiting, nth, a.tenant_running_jobs, a.pace))
   job.event.body = job.event.body .. wait .. job.event.after_wait

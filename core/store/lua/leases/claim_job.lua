@@ -22,12 +22,24 @@ local function waits_for_its_turn(id, found)
   return found.back and not found.aside and not call('ZSCORE', key.admitted(), id)
 end
 
--- A job that was set aside has lost its place: it goes to the end of its session's queue, and waits to be admitted again.
+-- Whether a job that has begun may go before who stands first in its session, who has not been let in.
+local function may_go_first(queue, found)
+  local first = found.status ~= 'queued' and call('LINDEX', queue, 0)
+  return first and call('ZREM', key.backlog(found.tenant), first) == 1
+end
+
+-- A job that was set aside has lost its place: it goes to the end of its session's queue, and waits to be admitted again. One
+-- that has begun waits for who has begun in its session since, and for nobody else.
 local function give_new_turn(id, found)
   dequeue(id)
   call('HSET', key.job(id), 'back', 1)
-  local nth = call('RPUSH', key.session_queue(found.session), id)
-  if nth == 1 then join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank')) end
+  local queue = key.session_queue(found.session)
+  local goes_first = may_go_first(queue, found)
+  if goes_first then note_backlog(found.tenant) end
+  local nth = call(goes_first and 'LPUSH' or 'RPUSH', queue, id)
+  if goes_first or nth == 1 then
+    join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'), found.status)
+  end
   return {}
 end
 
@@ -37,7 +49,7 @@ local function put_back(id, found)
   call('HSET', key.job(id), 'owner', '', 'back', 1)
   release_reservations(id, found.tenant)
   leave_queue(found.tenant, id)
-  join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'))
+  join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'), 'queued')
   return {}
 end
 

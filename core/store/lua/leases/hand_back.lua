@@ -1,5 +1,6 @@
 -- A worker that stops lets go of what it holds: another goes on at once, and no crash is counted.
--- 'handed' tells who takes a job that its last step may have been half done.
+-- 'handed' tells who takes a job that its last step may have been half done. A Redis that is full allows it: it takes next to
+-- none, and whoever is told to stop does not wait for room.
 -- Arguments: owners {id = owner}, in_ms (how long nobody shall go on).
 operation('hand_back', function(a)
   for id, owner in pairs(a.owners) do
@@ -11,4 +12,4 @@ operation('hand_back', function(a)
     end
   end
   return {}
-end)
+end, {'allow-oom'})

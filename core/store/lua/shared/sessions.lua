@@ -98,12 +98,12 @@ end
 -- Leave a session's queue; if it was the first there, the next one may be admitted.
 local leave_session_queue
 do
-  -- Who stands first, and its rank; one whose record is gone is passed over, and stands there no more.
+  -- Who stands first, its rank and its status; one whose record is gone is passed over, and stands there no more.
   local function first_in_queue(queue)
     local id = call('LINDEX', queue, 0)
     while id do
-      local rank = call('HGET', key.job(id), 'rank')
-      if rank then return id, rank end
+      local found = read_fields(key.job(id), 'rank', 'status')
+      if found.rank then return id, found.rank, found.status end
       call('LPOP', queue)
       id = call('LINDEX', queue, 0)
     end
@@ -115,7 +115,7 @@ do
     call('LREM', queue, 1, id)
     if not was_first then return end
     call('HDEL', key.session(session), 'removed')
-    local next_id, rank = first_in_queue(queue)
-    if next_id then join_backlog(tenant, next_id, rank) end
+    local next_id, rank, status = first_in_queue(queue)
+    if next_id then join_backlog(tenant, next_id, rank, status) end
   end
 end

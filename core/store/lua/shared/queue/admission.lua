@@ -1,28 +1,6 @@
 -- Fair admission: each tenant has a backlog; tenants with one stand in a ring, in the order of the turn numbers that they
 -- were given last; the one in front lets in one job and goes to the back.
 
-local join_ring_if_backlog, join_backlog
-do
-  -- A tenant that stands in the ring keeps the turn that it has. Whoever calls this has changed what waits, or why: a tenant that
-  -- has a job less at work is not at its cap any more. asked.new_in_ring: one did not stand there yet.
-  local function join_ring(tenant)
-    note_backlog(tenant)
-    asked.waiting = true
-    if call('ZSCORE', key.tenant_ring(), tenant) then return end
-    asked.new_in_ring = true
-    call('ZADD', key.tenant_ring(), call('INCR', key.tenant_turn()), tenant)
-  end
-
-  function join_ring_if_backlog(tenant)
-    if call('ZCARD', key.backlog(tenant)) > 0 then join_ring(tenant) end
-  end
-
-  function join_backlog(tenant, id, rank)
-    call('ZADD', key.backlog(tenant), rank, id)
-    join_ring(tenant)
-  end
-end
-
 -- Free the place of a job among those that were let in.
 local function leave_place(tenant, id)
   call('ZREM', key.admitted(), id)
@@ -65,8 +43,35 @@ local function capacity()
   return slots, at_work
 end
 
-local admit_jobs
+local join_ring_if_backlog, join_backlog, admit_jobs
 do
+  -- A tenant that stands in the ring keeps the turn that it has. Whoever calls this has changed what waits, or why: a tenant that
+  -- has a job less at work is not at its cap any more. asked.new_in_ring: one did not stand there yet.
+  local function join_ring(tenant)
+    note_backlog(tenant)
+    asked.waiting = true
+    if call('ZSCORE', key.tenant_ring(), tenant) then return end
+    asked.new_in_ring = true
+    call('ZADD', key.tenant_ring(), call('INCR', key.tenant_turn()), tenant)
+  end
+
+  function join_ring_if_backlog(tenant)
+    if call('ZCARD', key.backlog(tenant)) > 0 then join_ring(tenant) end
+  end
+
+  local function let_in(tenant, id)
+    call('ZADD', key.admitted(), now_ms, id)
+    call('SADD', key.running(tenant), id)
+    enqueue_ahead(id)
+  end
+
+  -- What has begun queues no more, also where it has lost its place: no pause keeps it from its end, and no cap.
+  function join_backlog(tenant, id, rank, status)
+    if status ~= 'queued' then return let_in(tenant, id) end
+    call('ZADD', key.backlog(tenant), rank, id)
+    join_ring(tenant)
+  end
+
   -- Where no tenant waits, which one command tells, nobody has to know how many there is room for. asked.waiting: one does.
   -- Those that sleep cost a look each, so that there are no more than some for each place.
   local function room_for(most)
@@ -93,9 +98,7 @@ do
       if not is_tenant_paused(tenant) and call('SCARD', key.running(tenant)) < tenant_running_jobs then
         local id = call('ZPOPMIN', key.backlog(tenant))[1]
         if id then
-          call('ZADD', key.admitted(), now_ms, id)
-          call('SADD', key.running(tenant), id)
-          enqueue_ahead(id)
+          let_in(tenant, id)
           room = room - 1
         end
         join_ring_if_backlog(tenant)
