@@ -210,6 +210,30 @@ async def test_who_has_sent_by_another_token_of_the_account_makes_the_cost_uncer
     assert (job.edited, job.credits_exact) == (True, exact)
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_who_is_at_work_by_another_token_of_the_account_has_a_part_in_the_cost(
+    core: Core, context: WorkerContext, known: bool
+) -> None:
+    """It was sent before this one, and charged between the two balances. `known`: both tokens have been used before."""
+    another = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    if known:
+        for token in (another, token_id):
+            await core.finish(await sent(core, await core.submit(), token))
+    other = await sent(core, await core.submit(), another)
+    job = await core.submit()
+    use = await core.token_use.use_of(token_id, job_id=job.id)
+    assert use is not None
+    assert use.others_at_work == int(known)
+    before = {"credits_total": 500, "frozen": 0, "sends": use.sends}
+    claim = await sent(core, job, token_id, **before)
+    assert set(await core.token_use.sent_on(token_id)) == {job.id, other.job.id}
+    await core.finish(other)
+    settled = await core.token_use.settle(token_id, job_id=job.id, available=400, frozen=0)
+    assert settled.sends != use.sends + 1, "not this one alone"
+    await core.finish(claim)
+
+
 async def test_a_token_that_was_removed_is_none_of_its_account_any_more(core: Core, token_id: str) -> None:
     another = await core.tokens.add("nmv_usr_b", kind="operator")
     for token in (another, token_id):

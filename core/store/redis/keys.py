@@ -180,6 +180,7 @@ FIELDS = {
             *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
             "fmt",
             "taken",  # messages, ever, and how often it was taken while a release of the first format ran
+            "account",  # by the hash of its id, where another token of it was used, too
             "rest_until_ms",  # of a rate-limited one
             "revoked_ms",  # when it was last revoked
             *("blocked", "blocked_by"),  # exports in a row that were refused, and the job that was last refused one

@@ -86,9 +86,15 @@ class TokenUse:
         return await self._note(token_id, None, job_id)
 
     async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
-        """List the messages that were sent on a token and whose cost is not settled yet, by job."""
-        row: HashRow = await self._store.redis.hgetall(key("token_sent", token_id))  # type: ignore[misc]
-        return {job.decode(): _sent_message(value.decode()) for job, value in row.items()}
+        """List the messages that were sent on a token, or on others of its account, and whose cost is not settled yet, by job."""
+        account = await self._store.ask("HGET", key("token", token_id), "account")
+        known = await self._store.ask("SMEMBERS", key("account_tokens", account.decode())) if account else ()
+        tokens = {token_id, *(token.decode() for token in known)}
+        pipe = self._store.redis.pipeline(transaction=False)
+        for token in tokens:
+            pipe.hgetall(key("token_sent", token))
+        rows: list[HashRow] = await pipe.execute()
+        return {job.decode(): _sent_message(value.decode()) for row in rows for job, value in row.items()}
 
     async def now_ms(self) -> int:
         """Tell the time by which it is written down when messages were sent."""

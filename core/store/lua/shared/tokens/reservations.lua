@@ -7,9 +7,11 @@ local function count_message(token)
   add_to_sum('HINCRBY', key.token(token), 'taken', 1)
 end
 
--- Tokens of one account pay from one balance: a message by one of them counts on the others that were used lately.
+-- Tokens of one account pay from one balance: a message by one of them counts on the others that were used lately, and each
+-- knows of them. What another one of them has under way may be charged as part of this message, too.
 local function count_on_others_of(account, token)
-  local tokens = key.account_tokens(redis.sha1hex(account))
+  local hash = redis.sha1hex(account)
+  local tokens = key.account_tokens(hash)
   call('SADD', tokens, token)
   call('PEXPIRE', tokens, ACCOUNT_TOKENS_LIFE_MS)
   for _, other in ipairs(call('SMEMBERS', tokens)) do
@@ -17,6 +19,8 @@ local function count_on_others_of(account, token)
       call('SREM', tokens, other)
     elseif other ~= token then
       count_message(other)
+      if call('EXISTS', key.token_sent(other)) == 1 then count_message(token) end
+      for _, one in ipairs({token, other}) do call('HSET', key.token(one), 'account', hash) end
     end
   end
 end
