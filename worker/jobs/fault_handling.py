@@ -135,13 +135,16 @@ async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> 
 async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Hand the very token back. Its successor is tried on the same session; without one the session's token is gone.
 
-    A session with an edit has no other one, and waits some time for a revoked one, which may be good after all.
+    A session with an edit is gone on with by another token of its account. Where it has none, it waits some time for a
+    revoked one, which may be good after all.
     """
     session, pool = execution.session, execution.context.token_pool
     token_id = execution.job.token_id or session.token_id
     if token_id is None:
         return _try_again(execution, job, fault)
     successor = await pool.invalidate(execution.job, token_id, call=fault.call)
+    if successor is None and not may_leave_session(job, session):
+        successor = await pool.find_other_of_account(job, session)
     if successor == token_id or (successor is None and await _may_wait_for(execution, job, fault, token_id)):
         return _try_again(execution, job, fault)
     await execution.context.balances.release(execution.job, token_id)

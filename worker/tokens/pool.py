@@ -152,6 +152,15 @@ class TokenPool:
             return None
         return await self._anonymous.get_present_token(profile=job.profile)
 
+    async def find_other_of_account(self, job: Job, session: Session) -> str | None:
+        """Name a token of the account that has a session, whose own is over: perhaps both served while it was rotated.
+
+        None: of no other one it is known. The backend says whether the session is its as well.
+        """
+        tokens, now_ms = await self._tokens.of_account(session.user_id) if session.user_id else [], self._clock.now_ms()
+        others = (t for t in tokens if t.id != session.token_id and t.tenant in ("", job.tenant))
+        return next((token.id for token in others if not is_over(token, now_ms=now_ms)), None)
+
     async def rest(self, token_id: str, *, rest_s: float) -> None:
         """The backend said 429: whoever has yet to reserve a token gets another one meanwhile."""
         rest_until_ms = self._clock.now_ms() + int(rest_s * 1000)
