@@ -219,10 +219,10 @@ class Tokens:
         return sorted(found, key=lambda token: token.id)
 
     async def of_account(self, account: str) -> list[Token]:
-        """List the tokens by which messages were sent for an account lately, in the order of their ids."""
+        """List the tokens by which messages were sent for an account lately, the newest first."""
         name = hashlib.sha1(account.encode(), usedforsecurity=False).hexdigest()
         found = await self._store.ask("SMEMBERS", key("account_tokens", name))
-        return await self._load(sorted(token_id.decode() for token_id in found))
+        return await self._load(sorted((token_id.decode() for token_id in found), reverse=True))
 
     async def _load(self, token_ids: Sequence[str]) -> list[Token]:
         """Read some tokens in one round trip; those that are gone or cannot be read are left out."""
