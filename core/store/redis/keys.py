@@ -85,7 +85,7 @@ _SHAPES = {
     "owner_sums": "rg:toks:sums:{}",  # HASH of an owner's tokens: kind -> how many, and their credits
     "owner_readings": "rg:toks:readings:{}",  # ZSET of an owner's tokens that are not over, by when their balance was read
     "account_tokens": "rg:account:{}",  # SET of tokens by which messages were sent for an account, by the hash of its id
-    "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
+    "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, how many were too few, since when
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
     # calls from the API to a worker

@@ -64,7 +64,8 @@ class TokenUse:
 
     async def note_credits_refused(self, kind: str, credits_: int) -> None:
         """Write that so many credits were refused as too few for a message of this kind."""
-        await self._store.run("note_credits_refused", {"kind": kind, "credits": credits_}, Nothing)
+        arguments = self._clock.for_operations() | {"kind": kind, "credits": credits_}
+        await self._store.run("note_credits_refused", arguments, Nothing)
 
     async def note_late_message(self, token_id: str, *, job_id: str) -> None:
         """Count a message that was sent by a run which had lost its job: it may have been settled before it was sent."""

@@ -118,9 +118,11 @@ local function learn(field, credits)
   call('PEXPIRE', key.message_costs(), MESSAGE_COSTS_LIFE_MS)
 end
 
--- Of a kind of message what the last one cost, and how many credits were too few; each absent where nobody knows.
+-- Of a kind of message what the last one cost, and how many credits were too few; each absent where nobody knows. That so many
+-- were too few says nothing of messages a day later: as long as others are learned of, nothing of it would be forgotten.
 local function learned_of(kind)
-  local told = redis.pcall('HMGET', key.message_costs(), kind, kind .. ':too few')
-  local cost, too_few = told[1] or '', told[2] or ''
-  return is_number(cost) and tonumber(cost), is_number(too_few) and tonumber(too_few)
+  local told = redis.pcall('HMGET', key.message_costs(), kind, kind .. ':too few', kind .. ':too few since')
+  local cost, too_few, since_ms = told[1] or '', told[2] or '', tonumber(told[3] or '')
+  local is_old = since_ms and since_ms < now_ms - MESSAGE_COSTS_LIFE_MS
+  return is_number(cost) and tonumber(cost), is_number(too_few) and not is_old and tonumber(too_few)
 end
