@@ -8,18 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.clock import HandClock
+from core.clock import HandClock, stopwatch_s
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Recovery, Sent, Stage
 from core.model.plan import Plan
 from core.store.jobs.records import Claim
+from core.store.leases import LeaseLost
 from core.store.redis.codec import pack_json
 from core.store.redis.keys import key
 from tests.scripted_backend import Answer, ScriptedBackend, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, stepped
+from tests.worker_fixture import context_over, in_hand, stepped
 from worker.backend import drafts
 from worker.context import WorkerContext
 from worker.jobs.credit_reading import NO_READING
@@ -175,6 +176,35 @@ async def test_an_error_in_the_place_of_a_state_is_no_edit(
         job = await stepped(execution)
     assert job.recovery is not None
     assert (job.stage, job.edited, job.recovery.seen) == (Stage.RECOVERING, False, None)
+
+
+async def frozen_until_another_has_the_job(core: Core, execution: JobExecution) -> None:
+    core.clock.turn(by_s=core.settings.lease_s)
+    execution.lease.note_renewal(stopwatch_s() - core.settings.lease_s)
+    await core.claim(execution.job)
+
+
+async def test_who_was_frozen_until_another_had_the_job_settles_nothing(core: Core, context: WorkerContext) -> None:
+    """The other one may wait for its second stage: who sends beside it would take its charge for a part of his own."""
+    async with listened(core, context) as (execution, token_id):
+        await frozen_until_another_has_the_job(core, execution)
+        with pytest.raises(LeaseLost):
+            await stepped(execution)
+        assert list(await core.token_use.sent_on(token_id)) == [execution.job.id]
+
+
+async def test_who_was_frozen_until_another_had_the_job_reserves_no_token_for_it(
+    core: Core, context: WorkerContext, token_id: str
+) -> None:
+    """The job holds the other one's, on which its message may be out."""
+    job = await core.submit()
+    async with in_hand(core, context, transitions.started(job, now_ms=job.created_at_ms)) as execution:
+        await frozen_until_another_has_the_job(core, execution)
+        with pytest.raises(LeaseLost):
+            await stepped(execution)
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert (token.in_flight, token.reserved) == (0, 0)
 
 
 async def test_who_sends_on_the_token_meanwhile_makes_the_cost_uncertain_and_teaches_nothing(

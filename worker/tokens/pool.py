@@ -26,7 +26,7 @@ from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import Credits, IssuedToken
 from worker.single_flight import SingleFlight
 from worker.tokens.anonymous import AnonymousTokenSource
-from worker.tokens.availability import BALANCES_READ_ANEW, is_over, scope_of, to_read_anew
+from worker.tokens.availability import BALANCES_READ_ANEW, is_over, needs_of, scope_of, to_read_anew
 from worker.tokens.balances import TokenBalances
 from worker.tokens.reservations import TokenReservations
 from worker.tokens.revoked import RevokedTokens
@@ -157,8 +157,9 @@ class TokenPool:
 
         None: of no other one it is known. The backend says whether the session is its as well.
         """
-        tokens, now_ms = await self._tokens.of_account(session.user_id) if session.user_id else [], self._clock.now_ms()
-        others = (t for t in tokens if t.id != session.token_id and t.tenant in ("", job.tenant))
+        needs, now_ms = needs_of(job, session), self._clock.now_ms()
+        tokens = await self._tokens.of_account(session.user_id) if session.user_id else []
+        others = (t for t in tokens if t.id != session.token_id and t.tenant in ("", job.tenant) and t.may(needs))
         return next((token.id for token in others if not is_over(token, now_ms=now_ms)), None)
 
     async def rest(self, token_id: str, *, rest_s: float) -> None:
