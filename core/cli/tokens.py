@@ -4,8 +4,8 @@ import click
 
 from core.cli.arguments import id_of, secret_on_input, tenant_name, time_ms
 from core.cli.context import CliContext, run_with_store, show_table
-from core.clock import rfc3339
-from core.model.token import Scope, Token
+from core.clock import Clock, rfc3339
+from core.model.token import OVER, Scope, Token, TokenState
 from core.security.encryption import Undecryptable, token_fingerprint
 
 _TITLES = (
@@ -51,6 +51,8 @@ def add_token(tenant: str | None, scopes: str | None, expires_ms: int | None) ->
             )
             act.ids, act.outcome = (token_id,), "done"
         click.echo(token_id)
+        if expires_ms and expires_ms <= Clock().now_ms():
+            click.echo(f"Warning: its time was over at {rfc3339(expires_ms)}, so it serves nobody.", err=True)
         await _say_whose(context, token_id, tenant)
 
     run_with_store(command)
@@ -98,8 +100,14 @@ def _row(token: Token) -> tuple[object, ...]:
     expires = rfc3339(token.expires_ms) if token.expires_ms else None
     denied = "".join(f" -{scope}" for scope in sorted(token.denied))
     credits_ = (token.available, token.frozen, token.reserved)
-    who = (token.id, token.kind, token.tenant or "(all)", token.state)
+    who = (token.id, token.kind, token.tenant or "(all)", _state_of(token))
     return (*who, *credits_, token.in_flight, expires, f"{token.scopes}{denied}".strip())
+
+
+def _state_of(token: Token) -> TokenState:
+    """Say what a token is good for: one whose time has passed has expired, though nobody wrote that."""
+    is_past = token.expires_ms is not None and token.expires_ms <= Clock().now_ms()
+    return TokenState.EXPIRED if is_past and token.state not in OVER else token.state
 
 
 @tokens.command("remove")

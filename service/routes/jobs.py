@@ -29,7 +29,7 @@ from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, is_replayed, parse_key, replay_or_run
 from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
-from service.jobs.submission import accept_job, check_job
+from service.jobs.submission import accept_job, check_budget, check_job
 from service.lookup import own_job, require_cursor, require_ids_of_here
 from service.openapi.describe import (
     IDEMPOTENT,
@@ -120,7 +120,7 @@ async def submit_job(
     summary="Check a job without submitting it",
     tags=["Jobs"],
     responses={200: ResponseDoc("A submit would be accepted; this is how the prompt is read.", Validated)}
-    | problems(JSON_BODY, JOB_REFUSALS),
+    | problems(JSON_BODY, JOB_REFUSALS, {429: ("budget_exceeded",)}),
     opt=json_body(JobRequest, example=EXAMPLE),
 )
 async def validate_job(request: ApiRequest) -> Response[bytes]:
@@ -131,7 +131,9 @@ async def validate_job(request: ApiRequest) -> Response[bytes]:
     Cost: nothing. Media are not fetched, so a URL that is well-formed may still fail later.
     """
     ask = decode_json(await read_json_body(request), JobRequest)
-    job = (await check_job(context_of(request), request.user.tenant, ask)).job
+    new = await check_job(context_of(request), request.user.tenant, ask)
+    await check_budget(context_of(request), request.user.tenant, [new])
+    job = new.job
     assert job.estimate is not None  # `new_job` gives one to each
     estimate = estimate_view(job.estimate)
     return json_response(

@@ -202,6 +202,14 @@ def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(75, 25, 100)
 
 
+@pytest.mark.parametrize("named", [{"user_id": "me"}, {"userId": "me"}, {"user": {"id": "me"}}])
+def test_the_name_that_every_caller_has_for_itself_is_no_account(named: dict[str, Any]) -> None:
+    """All tokens would be one account's, whose balance is one; and nobody could register by the link."""
+    assert responses.parse_opened_session({"session_id": "5"} | named).user_id is None
+    assert responses.parse_state({"state": {"draft": None} | named}).user_id is None
+    assert responses.parse_opened_session({"session_id": "5", "uid": "7"} | named).user_id == "7"
+
+
 @pytest.mark.parametrize("named", [{"user_id": 7}, {"userId": "7"}, {"user": {"id": 7}}, {"uid": "7"}])
 def test_the_account_is_found_however_it_is_named(named: dict[str, Any]) -> None:
     opened = responses.parse_opened_session({"session_id": "s"} | named)

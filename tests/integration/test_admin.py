@@ -77,6 +77,15 @@ def test_a_token_that_is_added_again_keeps_its_id_and_takes_what_is_said_now(run
     assert [row["SCOPES"] for row in listed(run, tokens)] == ["*"]
 
 
+def test_a_token_whose_time_is_over_is_said_to_have_expired(run):
+    over = run(tokens, "add", "--expires", "2020-01-01T00:00:00Z", stdin=SECRET)
+    good = run(tokens, "add", "--expires", "2999-01-01T00:00:00Z", stdin=f"{SECRET}2")
+    assert over.stderr.startswith("Warning: its time was over at 2020-01-01T00:00:00")
+    assert good.stderr == ""
+    states = {row["ID"]: row["STATE"] for row in listed(run, tokens)}
+    assert states == {over.stdout.strip(): "expired", good.stdout.strip(): "active"}
+
+
 def test_a_tenants_own_token_that_is_added_again_serves_nobody_else_unless_that_is_said(run):
     token_id = run(tokens, "add", "--tenant", "acme", "--scopes", "read+write", stdin=SECRET).output.split()[0]
     again = run(tokens, "add", stdin=SECRET)

@@ -200,6 +200,17 @@ async def test_what_costs_no_credits_is_accepted_where_the_month_s_are_spent(red
         assert (await api.http.post("/v1/batches", json=batch)).status_code == 429
 
 
+async def test_a_check_of_a_job_tells_of_a_spent_budget_as_its_submit_would(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_month_credits=50) as api:
+        assert (await api.http.post("/v1/jobs:validate", json=ASK)).status_code == 200
+        await succeed(api.context, (await api.submit())["id"], credits_used=50, credits_exact=True)
+        submitted, checked = [await api.http.post(path, json=ASK) for path in ("/v1/jobs", "/v1/jobs:validate")]
+        assert (checked.status_code, checked.json()["code"]) == (429, "budget_exceeded")
+        assert checked.headers["retry-after"] == submitted.headers["retry-after"]
+        free = await api.http.post("/v1/jobs:validate", json={"prompt": "how many credits do I have?"})
+        assert free.status_code == 200, free.text
+
+
 async def test_what_sends_no_message_says_that_it_has_cost_nothing(api: Api) -> None:
     parent = await api.submit()
     await succeed(api.context, parent["id"])

@@ -8,18 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.clock import HandClock
+from core.clock import HandClock, stopwatch_s
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Recovery, Sent, Stage
 from core.model.plan import Plan
 from core.store.jobs.records import Claim
+from core.store.leases import LeaseLost
 from core.store.redis.codec import pack_json
 from core.store.redis.keys import key
 from tests.scripted_backend import Answer, ScriptedBackend, said, scripted_backend
 from tests.store_fixture import Core, core
-from tests.worker_fixture import context_over, stepped
+from tests.worker_fixture import context_over, in_hand, stepped
 from worker.backend import drafts
 from worker.context import WorkerContext
 from worker.jobs.credit_reading import NO_READING
@@ -177,6 +178,35 @@ async def test_an_error_in_the_place_of_a_state_is_no_edit(
     assert (job.stage, job.edited, job.recovery.seen) == (Stage.RECOVERING, False, None)
 
 
+async def frozen_until_another_has_the_job(core: Core, execution: JobExecution) -> None:
+    core.clock.turn(by_s=core.settings.lease_s)
+    execution.lease.note_renewal(stopwatch_s() - core.settings.lease_s)
+    await core.claim(execution.job)
+
+
+async def test_who_was_frozen_until_another_had_the_job_settles_nothing(core: Core, context: WorkerContext) -> None:
+    """The other one may wait for its second stage: who sends beside it would take its charge for a part of his own."""
+    async with listened(core, context) as (execution, token_id):
+        await frozen_until_another_has_the_job(core, execution)
+        with pytest.raises(LeaseLost):
+            await stepped(execution)
+        assert list(await core.token_use.sent_on(token_id)) == [execution.job.id]
+
+
+async def test_who_was_frozen_until_another_had_the_job_reserves_no_token_for_it(
+    core: Core, context: WorkerContext, token_id: str
+) -> None:
+    """The job holds the other one's, on which its message may be out."""
+    job = await core.submit()
+    async with in_hand(core, context, transitions.started(job, now_ms=job.created_at_ms)) as execution:
+        await frozen_until_another_has_the_job(core, execution)
+        with pytest.raises(LeaseLost):
+            await stepped(execution)
+    token = await core.tokens.get(token_id)
+    assert token is not None
+    assert (token.in_flight, token.reserved) == (0, 0)
+
+
 async def test_who_sends_on_the_token_meanwhile_makes_the_cost_uncertain_and_teaches_nothing(
     core: Core, context: WorkerContext
 ) -> None:
@@ -208,6 +238,30 @@ async def test_who_has_sent_by_another_token_of_the_account_makes_the_cost_uncer
         await core.finish(await sent(core, await core.submit(), another, account=account))
         job = await stepped(execution)
     assert (job.edited, job.credits_exact) == (True, exact)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_who_is_at_work_by_another_token_of_the_account_has_a_part_in_the_cost(
+    core: Core, context: WorkerContext, known: bool
+) -> None:
+    """It was sent before this one, and charged between the two balances. `known`: both tokens have been used before."""
+    another = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    if known:
+        for token in (another, token_id):
+            await core.finish(await sent(core, await core.submit(), token))
+    other = await sent(core, await core.submit(), another)
+    job = await core.submit()
+    use = await core.token_use.use_of(token_id, job_id=job.id)
+    assert use is not None
+    assert use.others_at_work == int(known)
+    before = {"credits_total": 500, "frozen": 0, "sends": use.sends}
+    claim = await sent(core, job, token_id, **before)
+    assert set(await core.token_use.sent_on(token_id)) == {job.id, other.job.id}
+    await core.finish(other)
+    settled = await core.token_use.settle(token_id, job_id=job.id, available=400, frozen=0)
+    assert settled.sends != use.sends + 1, "not this one alone"
+    await core.finish(claim)
 
 
 async def test_a_token_that_was_removed_is_none_of_its_account_any_more(core: Core, token_id: str) -> None:

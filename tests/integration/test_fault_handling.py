@@ -477,6 +477,33 @@ async def test_the_session_of_a_removed_token_is_opened_anew_or_lost(core, conte
     assert following.job.stage is Stage.PREPARING
 
 
+@pytest.mark.parametrize(
+    ("account", "tenant", "goes_on"), [("usr_1", "", True), ("usr_1", "other", False), ("usr_2", "", False)]
+)
+@pytest.mark.parametrize(("stage", "edits"), [(Stage.PREPARING, 1), (Stage.RECOVERING, 0), (Stage.RENDERING, 1)])
+async def test_a_session_with_an_edit_goes_on_with_another_token_of_its_account(
+    core, context, *, account, tenant, goes_on, stage, edits
+):
+    """The operator has rotated the token: the new one was used by then, and the old one was removed."""
+    new = await core.tokens.add("nmv_usr_new", kind="operator", available=500, tenant=tenant)
+    other = await core.begin(await core.submit())
+    intent = transitions.sending(
+        transitions.token_taken(other.job, token_id=new), sent=Sent(at_ms=core.clock.now_ms(), before="d", cost=50)
+    )
+    await core.write(other, intent, session=sessions.of_user(other.session, account))
+    job = await core.submit()
+    session = sessions.of_user(opened(job, edits=edits, token_id="tok_gone"), "usr_1")
+    async with in_hand(core, context, at(job, stage, token_id="tok_gone"), session) as execution:
+        following = await handle_fault(execution, BackendFault(Fault.TOKEN_REFUSED, call="token"))
+    assert following.session is not None
+    assert (following.session.token_id, following.session.lost) == ((new, False) if goes_on else ("tok_gone", True))
+    assert following.job.stage is stage
+    if goes_on:
+        assert following.job.token_id == (None if stage is Stage.PREPARING else new), (
+            "what is to be paid is reserved first"
+        )
+
+
 async def test_a_session_with_an_edit_waits_half_a_minute_for_its_revoked_token_and_is_lost_then(core, context):
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     await core.tokens.mark(token_id, TokenState.REVOKED)

@@ -475,6 +475,19 @@ async def test_credits_that_were_refused_as_too_few_are_not_tried_again_for_such
     assert await take(core, "job_1", kind="maker-free:edit", last_choice=True) == poor
 
 
+async def test_that_credits_were_too_few_is_forgotten_after_a_day_also_where_other_costs_are_learned(
+    core: Core,
+) -> None:
+    poor, kind = await add(core, "a", available=40), "maker-free:edit"
+    await core.token_use.note_credits_refused(kind, 40)
+    taken = []
+    for hours in (0, 23, 2):
+        core.clock.turn(by_s=hours * 3600)
+        await core.token_use.settle(poor, job_id="job_0", available=40, frozen=0, kind="trimmer-exe:edit", learned=50)
+        taken += [await take(core, "job_1", kind=kind, last_choice=True)]
+    assert taken == [None, None, poor]
+
+
 async def test_what_the_last_message_did_cost_is_enough_for_the_next_and_contradicts_an_older_refusal(
     core: Core,
 ) -> None:

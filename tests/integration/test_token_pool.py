@@ -29,6 +29,7 @@ from tests.until import PATIENCE_S, until
 from tests.worker_fixture import Calls, context_over
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
+from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import run_job
 
 __all__ = ["core"]
@@ -655,6 +656,26 @@ async def test_a_job_that_begins_late_waits_for_a_moment_for_credits_that_others
     assert ended.error.code is Code.CREDITS_EXHAUSTED
 
 
+@pytest.mark.parametrize("written", [True, False])
+async def test_what_an_expired_token_could_keeps_no_job_waiting_for_credits(core, tmp_path, written):
+    """`written`: the backend refused it, else its time has passed alone."""
+    told = answered({"code": 0, "data": {"available": 500, "frozen": 0}})
+    async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
+        soon_ms = None if written else core.clock.now_ms() + 1000
+        over = await core.tokens.add("nmv_usr_a", kind="operator", available=500, expires_ms=soon_ms)
+        closed = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+        for _ in range(2):
+            await core.tokens.note_export_refused(closed)
+        if written:
+            await core.tokens.mark(over, TokenState.EXPIRED)
+        core.clock.turn(by_s=2)
+        job = await core.submit()
+        with pytest.raises((Permanent, Temporary)) as ended:
+            await context.token_pool.reservations.reserve(job, core.submission(job).session)
+    assert isinstance(ended.value, Permanent), ended.value
+    assert ended.value.code is Code.EXPORT_BLOCKED
+
+
 async def test_an_export_that_costs_nothing_asks_anew_whether_the_plan_allows_it(core, tmp_path):
     told = answered({"code": 0, "data": {"available": 500, "frozen": 0}})
     async with peer(told) as remote, context_over(core, tmp_path, backend=remote.url) as context:
@@ -672,6 +693,7 @@ async def test_an_export_that_costs_nothing_asks_anew_whether_the_plan_allows_it
         with pytest.raises(Permanent) as unscoped:
             await context.token_pool.reservations.reserve(other, session)
     assert (refused.value.code, unscoped.value.code) == (Code.EXPORT_BLOCKED, Code.SCOPE_MISSING)
+    assert "replay from the render a job whose export was refused" in refused.value.hint
 
 
 async def after_two_runs(core: Core, context: WorkerContext, job: Job) -> Job:
@@ -704,6 +726,41 @@ async def test_a_refusal_for_want_of_credits_is_heard_once_and_costs_nothing(cor
     core.clock.turn(by_s=10_000)
     await run_job(context, first.id)
     ended = await core.read(first)
+    assert ended.error is not None
+    assert ended.error.code is Code.CREDITS_EXHAUSTED
+
+
+async def test_credits_that_were_spent_elsewhere_of_many_tokens_keep_no_job_from_one_that_has_some(core, tmp_path):
+    """Each refused message would have its files brought anew; and after some the job ended, though one could pay."""
+    calls, soon_ms = Calls(), core.clock.now_ms() + 7 * 86_400_000
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url, calls=calls) as context:
+        for _ in range(TRIES + 2):
+            spent = await sandbox.add_token(credits=0)
+            await core.tokens.add(spent, kind="operator", available=500, expires_ms=soon_ms)
+        await core.tokens.add(await sandbox.add_token(credits=500), kind="operator", available=500)
+        job = await core.submit(plan=Plan(message='[[story:question]] add a title "A"', action="none"))
+        ended = await after_two_runs(core, context, job)
+        sent = (await sandbox.ledger())["messages"]
+    assert [row["charged"] for row in sent] == [0, 50]
+    assert (ended.status, ended.credits_used) == ("failed", 50), "it has asked a question"
+
+
+async def test_a_job_that_was_refused_by_many_tokens_with_a_little_left_waits_for_credits(core, tmp_path):
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        for left in range(1, TRIES + 4):
+            expires_ms = core.clock.now_ms() + (7 + left) * 86_400_000
+            await core.tokens.add(await sandbox.add_token(credits=left), kind="operator", expires_ms=expires_ms)
+        job = await core.submit(start_timeout_s=3600, timeout_s=7200)
+        for _ in range(TRIES + 4):
+            await run_job(context, job.id)
+            core.clock.turn(by_s=61)
+        waiting, sent = await core.read(job), (await sandbox.ledger())["messages"]
+        core.clock.turn(by_s=3600)
+        await run_job(context, job.id)
+        ended = await core.read(job)
+    assert waiting.wait is not None
+    assert (waiting.wait.reason, {row["charged"] for row in sent}) == (WaitReason.NO_CREDITS, {0})
+    assert len(sent) == TRIES + 3, "each was asked once"
     assert ended.error is not None
     assert ended.error.code is Code.CREDITS_EXHAUSTED
 

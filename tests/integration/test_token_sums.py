@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Code, Permanent, Temporary
-from core.model.token import Scope, Token, TokenKind, TokenState, TokenSums, token_kind_of
+from core.model.token import OVER, Scope, Token, TokenKind, TokenState, TokenSums, token_kind_of
 from core.store.formats import Membership
 from core.store.redis.keys import key
 from tests.api_fixture import running_api
@@ -29,6 +29,12 @@ POOR = answered({"code": 0, "data": {"available": 0}})
 ONE_PAGE = 4000
 
 
+def kind_at(token: Token, now_ms: int) -> TokenKind:
+    """One whose time has passed is of a kind that has expired; the anonymous identity's has a successor."""
+    is_past = token.kind != "anonymous" and is_over(token, now_ms=now_ms - 1) and token.state not in OVER
+    return token_kind_of(token._replace(state=TokenState.EXPIRED) if is_past else token)
+
+
 def summed(tokens: Sequence[Token], tenant: str, now_ms: int) -> TokenSums:
     """The rule, as a look at every token."""
     named = [t for t in tokens if t.kind != "anonymous" and t.tenant in ("", tenant)]
@@ -37,7 +43,7 @@ def summed(tokens: Sequence[Token], tenant: str, now_ms: int) -> TokenSums:
     known = [t for t in serving if not is_over(t, now_ms=now_ms - 1) and t.available is not None]
     return TokenSums(
         sure=True,
-        kinds=frozenset(map(token_kind_of, serving)),
+        kinds=frozenset(kind_at(token, now_ms) for token in serving),
         known=len(known),
         available=sum(t.available or 0 for t in known),
         frozen=sum(t.frozen or 0 for t in known),

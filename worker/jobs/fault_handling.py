@@ -1,6 +1,6 @@
 """Carries out what `worker.jobs.fault_reactions` says of a backend's refusal: tells the pool, and makes the next record."""
 
-from core.errors import Code, Permanent, Temporary
+from core.errors import Code, Permanent, Temporary, WaitReason
 from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
@@ -25,6 +25,9 @@ from worker.jobs.wait_or_fail import fail, wait
 from worker.tokens.rest import token_rest_s
 
 log = get_logger(__name__)
+
+#: who was refused by one token after the other for want of credits looks again so soon
+_NO_CREDITS_S = 5.0
 
 
 async def handle_error(execution: JobExecution, error: Permanent | Temporary | BackendFault) -> StepResult:
@@ -132,13 +135,16 @@ async def _try_later(execution: JobExecution, job: Job, fault: BackendFault) -> 
 async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Hand the very token back. Its successor is tried on the same session; without one the session's token is gone.
 
-    A session with an edit has no other one, and waits some time for a revoked one, which may be good after all.
+    A session with an edit is gone on with by another token of its account. Where it has none, it waits some time for a
+    revoked one, which may be good after all.
     """
     session, pool = execution.session, execution.context.token_pool
     token_id = execution.job.token_id or session.token_id
     if token_id is None:
         return _try_again(execution, job, fault)
     successor = await pool.invalidate(execution.job, token_id, call=fault.call)
+    if successor is None and not may_leave_session(job, session):
+        successor = await pool.find_other_of_account(job, session)
     if successor == token_id or (successor is None and await _may_wait_for(execution, job, fault, token_id)):
         return _try_again(execution, job, fault)
     await execution.context.balances.release(execution.job, token_id)
@@ -175,16 +181,21 @@ def _abandon_session(job: Job, session: Session) -> StepResult:
 async def _exhaust_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Begin again: another token of the operator's may have credits; a session with an edit must wait for its own.
 
-    What comes after the message costs nothing, so a job that has paid asks again.
+    Where this one has less than was known others may, too: they are asked first, or the job would bring its files to one
+    after the other. What comes after the message costs nothing, so a job that has paid asks again.
     """
     if not may_begin_again(job):
         return _try_again(execution, job, fault)
-    cost_at_least, token_id = job.cost_at_least, execution.job.token_id
-    if token_id:
-        balance = await execution.context.token_pool.exhaust(execution.job, token_id)
-        available = balance.available if balance else None
-        cost_at_least = raised_estimate(job, available=available, estimate=cost_to_reserve(job))
+    pool, token_id, estimate = execution.context.token_pool, execution.job.token_id, cost_to_reserve(job)
+    balance = await pool.exhaust(execution.job, token_id) if token_id else None
+    available = balance.available if balance else None
+    cost_at_least = raised_estimate(job, available=available, estimate=estimate)
     following = transitions.restarted(job, cost_at_least=cost_at_least)
+    if available is None or available >= estimate:
+        return _try_again(execution, following, fault, elsewhere=True)
+    await pool.reservations.read_stale_balances(execution.job, execution.session)
+    if tries_of(fault, job) >= TRIES and execution.now_ms < job.start_by_ms:
+        return await wait(execution, Temporary(WaitReason.NO_CREDITS, delay_s=_NO_CREDITS_S), following)
     return _try_again(execution, following, fault, elsewhere=True)
 
 

@@ -162,6 +162,8 @@ async def _settle_and_ask(execution: JobExecution, job: Job, sent: Sent, reading
 async def _release(
     execution: JobExecution, job: Job, reading: CreditReading, facts: dict[str, Any], *, at_sends: int | None = None
 ) -> int | None:
+    """Let go of the token, unless the job is another's by now: its message would be nobody's to those who send beside it."""
+    await execution.context.leases.ensure_held(execution.lease)
     return await execution.context.balances.release(
         job, _token_of(job), balance=reading.balance, cost=_certain_cost(facts), cost_at_sends=at_sends
     )

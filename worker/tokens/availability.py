@@ -3,7 +3,7 @@
 import random
 from collections.abc import Collection, Sequence
 
-from core.errors import Code, Permanent, Temporary, WaitReason
+from core.errors import MEANINGS, Code, Permanent, Temporary, WaitReason
 from core.model.job import Job
 from core.model.session import Session, is_bound
 from core.model.token import OVER, Scope, Token, TokenKind, TokenState, token_kind_of
@@ -20,6 +20,11 @@ _LONGEST_NAP_S = 60.0
 _LEFT_ALONE = (*OVER, TokenState.RATE_LIMITED)
 #: a balance that was read longer ago is read again before a job waits for credits
 _STALE_MS = 15_000
+#: what is known of a token that exports nothing is asked anew by what costs nothing alone, whatever is done about its plan
+_CLOSED_HINT = (
+    f"{MEANINGS[Code.EXPORT_BLOCKED].hint} Then replay from the render a job whose export was refused, which costs nothing and "
+    "asks anew for all; or have the operator of this service add the token again."
+)
 #: the scope that a call needs; a look at a render, and its file, say nothing of the token's other calls
 _SCOPES = {
     "open_session": Scope.WRITE,
@@ -69,13 +74,15 @@ def why_none_fits(job: Job, session: Session, serving: Sequence[Token], *, now_m
 def why_none_ever_fits(job: Job, session: Session, kinds: Collection[TokenKind]) -> Permanent | None:
     """Say why a job ends for want of a token: the plan or the scopes of all that serve it forbid what it wants.
 
-    `kinds`: of all of them, or it could end although one would serve.
+    `kinds`: of all of them, or it could end although one would serve. What has expired says nothing of those that have not: it
+    does not come back, as a revoked one may.
     """
-    able = [kind for kind in kinds if needs_of(job, session) <= kind.allowed]
+    living = [kind for kind in kinds if kind.state is not TokenState.EXPIRED] or kinds
+    able = [kind for kind in living if needs_of(job, session) <= kind.allowed]
     if kinds and not able:
         return Permanent(Code.SCOPE_MISSING)
     if able and job.plan.action == "export" and all(kind.state is TokenState.EXPORT_BLOCKED for kind in able):
-        return Permanent(Code.EXPORT_BLOCKED)
+        return Permanent(Code.EXPORT_BLOCKED, hint=_CLOSED_HINT)
     return None
 
 

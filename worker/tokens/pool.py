@@ -26,7 +26,7 @@ from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import Credits, IssuedToken
 from worker.single_flight import SingleFlight
 from worker.tokens.anonymous import AnonymousTokenSource
-from worker.tokens.availability import BALANCES_READ_ANEW, is_over, scope_of, to_read_anew
+from worker.tokens.availability import BALANCES_READ_ANEW, is_over, needs_of, scope_of, to_read_anew
 from worker.tokens.balances import TokenBalances
 from worker.tokens.reservations import TokenReservations
 from worker.tokens.revoked import RevokedTokens
@@ -151,6 +151,16 @@ class TokenPool:
         if token.kind != "anonymous" or await self._tokens.serves(job.tenant):
             return None
         return await self._anonymous.get_present_token(profile=job.profile)
+
+    async def find_other_of_account(self, job: Job, session: Session) -> str | None:
+        """Name a token of the account that has a session, whose own is over: perhaps both served while it was rotated.
+
+        None: of no other one it is known. The backend says whether the session is its as well.
+        """
+        needs, now_ms = needs_of(job, session), self._clock.now_ms()
+        tokens = await self._tokens.of_account(session.user_id) if session.user_id else []
+        others = (t for t in tokens if t.id != session.token_id and t.tenant in ("", job.tenant) and t.may(needs))
+        return next((token.id for token in others if not is_over(token, now_ms=now_ms)), None)
 
     async def rest(self, token_id: str, *, rest_s: float) -> None:
         """The backend said 429: whoever has yet to reserve a token gets another one meanwhile."""

@@ -85,6 +85,10 @@ class TokenReservations:
         """A commit has taken this token: the job's calls come next."""
         self._tokens.note_taken(taken)
 
+    async def read_stale_balances(self, job: Job, session: Session) -> None:
+        """Read anew what the tokens have that may serve a job, where that was long ago: they are used elsewhere, too."""
+        await self._read_stale(job, await self._some_that_may_serve(job, session))
+
     async def _require_own(self, session: Session) -> None:
         token = await self._tokens.get(session.token_id or "")
         if token is None or is_over(token, now_ms=self._clock.now_ms()):
@@ -104,12 +108,17 @@ class TokenReservations:
         if token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True):
             return token_id
         serving = await self._some_that_may_serve(job, session)
-        stale = with_stale_balance(serving.tokens, now_ms=self._clock.now_ms())
-        await self._read_balances(job, stale)
+        stale = await self._read_stale(job, serving)
         if stale and (token_id := await self._reserve_best(job, session, anonymous=anonymous, unread=True)):
             return token_id
         last_choice = await self._reserve_best(job, session, anonymous=anonymous, unread=True, last_choice=True)
         return last_choice or await self._reserve_exhausted(job, session, serving.tokens)
+
+    async def _read_stale(self, job: Job, serving: Serving) -> bool:
+        """Read the balances that were read long ago, and tell whether there were any."""
+        stale = with_stale_balance(serving.tokens, now_ms=self._clock.now_ms())
+        await self._read_balances(job, stale)
+        return bool(stale)
 
     async def _reserve_exhausted(self, job: Job, session: Session, tokens: Sequence[Token]) -> str | None:
         """Reserve one without credits for a job that needs none, such as a question for them."""

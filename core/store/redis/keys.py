@@ -85,7 +85,7 @@ _SHAPES = {
     "owner_sums": "rg:toks:sums:{}",  # HASH of an owner's tokens: kind -> how many, and their credits
     "owner_readings": "rg:toks:readings:{}",  # ZSET of an owner's tokens that are not over, by when their balance was read
     "account_tokens": "rg:account:{}",  # SET of tokens by which messages were sent for an account, by the hash of its id
-    "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, and how many were too few
+    "message_costs": "rg:costs",  # HASH kind of message -> credits that the last one cost, how many were too few, since when
     "anonymous_identity": "rg:identity",  # HASH of this installation's anonymous identity
     "anonymous_identity_lock": "rg:identity:lock",  # STRING the worker that renews it
     # calls from the API to a worker
@@ -180,6 +180,7 @@ FIELDS = {
             *("available", "frozen", "read_at_ms", "reserved"),  # credits, and when the balance was read
             "fmt",
             "taken",  # messages, ever, and how often it was taken while a release of the first format ran
+            "account",  # by the hash of its id, where another token of it was used, too
             "rest_until_ms",  # of a rate-limited one
             "revoked_ms",  # when it was last revoked
             *("blocked", "blocked_by"),  # exports in a row that were refused, and the job that was last refused one

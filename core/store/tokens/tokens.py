@@ -1,5 +1,6 @@
 """The token pool, shared by all workers: encrypted at rest, named by an id everywhere else."""
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, Required, TypedDict, TypeVar, Unpack
@@ -216,6 +217,12 @@ class Tokens:
         """List the pool by id, without secrets and without those that cannot be read. For an operator, who waits."""
         found = [token async for page in pages_of_set(self._store, key("tokens")) for token in await self._load(page)]
         return sorted(found, key=lambda token: token.id)
+
+    async def of_account(self, account: str) -> list[Token]:
+        """List the tokens by which messages were sent for an account lately, the newest first."""
+        name = hashlib.sha1(account.encode(), usedforsecurity=False).hexdigest()
+        found = await self._store.ask("SMEMBERS", key("account_tokens", name))
+        return await self._load(sorted((token_id.decode() for token_id in found), reverse=True))
 
     async def _load(self, token_ids: Sequence[str]) -> list[Token]:
         """Read some tokens in one round trip; those that are gone or cannot be read are left out."""

@@ -64,7 +64,8 @@ class TokenUse:
 
     async def note_credits_refused(self, kind: str, credits_: int) -> None:
         """Write that so many credits were refused as too few for a message of this kind."""
-        await self._store.run("note_credits_refused", {"kind": kind, "credits": credits_}, Nothing)
+        arguments = self._clock.for_operations() | {"kind": kind, "credits": credits_}
+        await self._store.run("note_credits_refused", arguments, Nothing)
 
     async def note_late_message(self, token_id: str, *, job_id: str) -> None:
         """Count a message that was sent by a run which had lost its job: it may have been settled before it was sent."""
@@ -86,9 +87,15 @@ class TokenUse:
         return await self._note(token_id, None, job_id)
 
     async def sent_on(self, token_id: str) -> dict[str, SentMessage]:
-        """List the messages that were sent on a token and whose cost is not settled yet, by job."""
-        row: HashRow = await self._store.redis.hgetall(key("token_sent", token_id))  # type: ignore[misc]
-        return {job.decode(): _sent_message(value.decode()) for job, value in row.items()}
+        """List the messages that were sent on a token, or on others of its account, and whose cost is not settled yet, by job."""
+        account = await self._store.ask("HGET", key("token", token_id), "account")
+        known = await self._store.ask("SMEMBERS", key("account_tokens", account.decode())) if account else ()
+        tokens = {token_id, *(token.decode() for token in known)}
+        pipe = self._store.redis.pipeline(transaction=False)
+        for token in tokens:
+            pipe.hgetall(key("token_sent", token))
+        rows: list[HashRow] = await pipe.execute()
+        return {job.decode(): _sent_message(value.decode()) for row in rows for job, value in row.items()}
 
     async def now_ms(self) -> int:
         """Tell the time by which it is written down when messages were sent."""

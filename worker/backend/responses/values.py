@@ -12,6 +12,9 @@ _ABSURD = 1e15
 #: A time since the epoch is in seconds below this, in milliseconds above.
 _SECONDS_BELOW = 1e11
 
+#: what whoever calls is called in each path, whatever its account
+_CALLER = "me"
+
 
 def flag(value: object) -> bool | None:
     """Read ``true``, ``"false"`` or ``0``."""
@@ -43,8 +46,9 @@ def text(data: dict[str, Any], *keys: str) -> str | None:
 def user_of(data: dict[str, Any]) -> str | None:
     """Find the account that an answer names: ``{"user_id": "anon_7"}``, ``{"user": {"id": 7}}``."""
     user = data.get("user")
-    inner = text(user, "id", "user_id", "userId") if isinstance(user, dict) else None
-    return text(data, "user_id", "userId", "uid") or inner
+    inner = [text(user, key) for key in ("id", "user_id", "userId")] if isinstance(user, dict) else []
+    names = [text(data, key) for key in ("user_id", "userId", "uid")] + inner
+    return next((name for name in names if name and name != _CALLER), None)
 
 
 def number(data: dict[str, Any], key: str) -> float | None:

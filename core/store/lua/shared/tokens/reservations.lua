@@ -7,9 +7,11 @@ local function count_message(token)
   add_to_sum('HINCRBY', key.token(token), 'taken', 1)
 end
 
--- Tokens of one account pay from one balance: a message by one of them counts on the others that were used lately.
+-- Tokens of one account pay from one balance: a message by one of them counts on the others that were used lately, and each
+-- knows of them. What another one of them has under way may be charged as part of this message, too.
 local function count_on_others_of(account, token)
-  local tokens = key.account_tokens(redis.sha1hex(account))
+  local hash = redis.sha1hex(account)
+  local tokens = key.account_tokens(hash)
   call('SADD', tokens, token)
   call('PEXPIRE', tokens, ACCOUNT_TOKENS_LIFE_MS)
   for _, other in ipairs(call('SMEMBERS', tokens)) do
@@ -17,6 +19,8 @@ local function count_on_others_of(account, token)
       call('SREM', tokens, other)
     elseif other ~= token then
       count_message(other)
+      if call('EXISTS', key.token_sent(other)) == 1 then count_message(token) end
+      for _, one in ipairs({token, other}) do call('HSET', key.token(one), 'account', hash) end
     end
   end
 end
@@ -114,9 +118,11 @@ local function learn(field, credits)
   call('PEXPIRE', key.message_costs(), MESSAGE_COSTS_LIFE_MS)
 end
 
--- Of a kind of message what the last one cost, and how many credits were too few; each absent where nobody knows.
+-- Of a kind of message what the last one cost, and how many credits were too few; each absent where nobody knows. That so many
+-- were too few says nothing of messages a day later: as long as others are learned of, nothing of it would be forgotten.
 local function learned_of(kind)
-  local told = redis.pcall('HMGET', key.message_costs(), kind, kind .. ':too few')
-  local cost, too_few = told[1] or '', told[2] or ''
-  return is_number(cost) and tonumber(cost), is_number(too_few) and tonumber(too_few)
+  local told = redis.pcall('HMGET', key.message_costs(), kind, kind .. ':too few', kind .. ':too few since')
+  local cost, too_few, since_ms = told[1] or '', told[2] or '', tonumber(told[3] or '')
+  local is_old = since_ms and since_ms < now_ms - MESSAGE_COSTS_LIFE_MS
+  return is_number(cost) and tonumber(cost), is_number(too_few) and not is_old and tonumber(too_few)
 end

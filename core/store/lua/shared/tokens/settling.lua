@@ -19,13 +19,22 @@ local use_of, sure_use_of
 do
   local MESSAGES_LOOKED_AT = 4
 
-  local function messages_ever(token)
-    return sum_of(call('HGET', key.token(token), 'taken') or nil) + first_format.comings()
+  -- The token, and others of its account that were used lately: they pay from one balance.
+  local function tokens_of_account(token, account)
+    local tokens = {token}
+    for _, other in ipairs(account and call('SMEMBERS', key.account_tokens(account)) or {}) do
+      if other ~= token then table.insert(tokens, other) end
+    end
+    return tokens
   end
 
-  local function others_at_work(token, job)
-    local messages = first_format.runs() and key.token_reservations(token) or key.token_sent(token)
-    return call('HLEN', messages) - (job and call('HEXISTS', messages, job) or 0)
+  local function others_at_work(tokens, job)
+    local count = 0
+    for _, token in ipairs(tokens) do
+      local messages = first_format.runs() and key.token_reservations(token) or key.token_sent(token)
+      count = count + call('HLEN', messages) - (job and call('HEXISTS', messages, job) or 0)
+    end
+    return count
   end
 
   -- A release that writes down no message takes none off the list either when its job ends. Some are looked at each time:
@@ -37,20 +46,23 @@ do
     end
   end
 
-  -- Who uses a token: messages that were sent on it, ever, and those of other jobs that are not settled. Nil: it was removed.
+  -- Who uses a token: messages that were sent on it, ever, those of other jobs that are not settled on it or on others of its
+  -- account, and these tokens. Nil: it was removed.
   function use_of(token, job)
-    if call('EXISTS', key.token(token)) == 0 then return nil end
-    return messages_ever(token), others_at_work(token, job)
+    local found = read_fields(key.token(token), 'state', 'digest', 'taken', 'account')
+    if not (found.state or found.digest) then return nil end
+    local tokens = tokens_of_account(token, found.account)
+    return sum_of(found.taken) + first_format.comings(), others_at_work(tokens, job), tokens
   end
 
   -- The same, where messages of jobs that are over do not count, and a worker of the first format is heard of that has come
   -- since the processes last looked round.
   function sure_use_of(token, job)
     first_format.look_round()
-    local sends, others = use_of(token, job)
+    local sends, others, tokens = use_of(token, job)
     if not sends or others == 0 then return sends, others end
-    forget_ended_messages(token)
-    return sends, others_at_work(token, job)
+    for _, one in ipairs(tokens) do forget_ended_messages(one) end
+    return sends, others_at_work(tokens, job)
   end
 end
 

@@ -36,14 +36,12 @@ local function group_of(token)
 end
 
 -- What the index holds of a token, as text: state (for jobs), credits (available, frozen, reserved, free), expiry, wake, level, kind,
--- group. The level is '-' for one that serves nobody. What a token that is over had is no credits that anybody can spend. One
--- whose time has passed has expired, though nobody wrote that; of the anonymous identity there is another one at once.
+-- group. The level is '-' for one that serves nobody. What a token that is over had is no credits that anybody can spend.
 local function entry_of(token)
   local free = free_credits(token)
   local usable, alive = is_usable(token), is_alive(token)
-  local has_expired = LIVING[token.state] and not alive and token.kind ~= 'anonymous'
   return table.concat({
-    has_expired and 'expired' or state_for_jobs(token),
+    state_for_jobs(token),
     integer(tonumber(alive and token.available or '0')), integer(tonumber(alive and token.frozen or '0')),
     integer(tonumber(token.reserved or '0')), free and integer(free) or '-',
     integer(token.expires_ms > 0 and token.expires_ms or NEVER_MS), integer(wake_ms_of(token)),

@@ -53,9 +53,16 @@ local function is_closed_to_exports(token)
   return token.state == 'export_blocked' and tonumber(token.blocked or '0') >= REFUSED_EXPORTS
 end
 
+-- Its time has passed, which nobody writes.
+local function is_past(token)
+  return token.expires_ms > 0 and token.expires_ms < now_ms
+end
+
 -- A state in which jobs may still export, as far as anybody knows, is none to count or to end a job by: one refusal may be a
--- mishap.
+-- mishap. One whose time has passed has expired, though nobody wrote that; of the anonymous identity there is another one at
+-- once.
 local function state_for_jobs(token)
+  if LIVING[token.state] and is_past(token) and token.kind ~= 'anonymous' then return 'expired' end
   return token.state == 'export_blocked' and not is_closed_to_exports(token) and 'active' or token.state
 end
 
@@ -78,11 +85,6 @@ end
 
 local function is_doubted(token, scope)
   return (scope == 'render' and token.state == 'export_blocked') or doubted_until_ms(token, scope) ~= nil
-end
-
--- Its time has passed, which nobody writes.
-local function is_past(token)
-  return token.expires_ms > 0 and token.expires_ms < now_ms
 end
 
 local function is_usable(token)
