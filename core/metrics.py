@@ -99,7 +99,9 @@ JOBS_IN_FLIGHT = _gauge("jobs_in_flight", "Jobs that this process works on.", "s
 STAGE_SECONDS = _histogram(
     "stage_seconds", "Time that a job spent in a stage.", "stage", buckets=_STAGE_S, by=Shows.WORKER
 )
-QUEUE_DUE_JOBS = _gauge("queue_due_jobs", "Jobs that could run now, backlogs included.", by=Shows.WORKER)
+QUEUE_DUE_JOBS = _gauge(
+    "queue_due_jobs", "What could run now: jobs, backlogs included, looks at renders, and callbacks.", by=Shows.WORKER
+)
 QUEUE_OLDEST_SECONDS = _gauge("queue_oldest_seconds", "How long the oldest queued job has waited.", by=Shows.WORKER)
 
 TENANTS = _gauge(
