@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -461,16 +462,32 @@ def test_nothing_of_a_redis_that_is_not_ours_is_used_or_written(checkup: Doctor,
     assert len(ledger(backend)["tokens"]) == asked
 
 
-def test_a_redis_user_that_may_not_call_functions_is_told(checkup: Doctor):
-    url = str(checkup.env["REDIS_URL"])
+@contextmanager
+def redis_user(url: str, *rules: str) -> Iterator[str]:
+    """Make a user of Redis, and give the address that logs in as them."""
     with redis.Redis.from_url(url) as client:
-        client.acl_setuser("weak", enabled=True, passwords=["+word"], keys=["*"], commands=["+@all", "-fcall"])
+        client.execute_command("ACL", "SETUSER", "weak", "on", ">word", *rules)
         try:
-            weak = urlunsplit(urlsplit(url)._replace(netloc=f"weak:word@127.0.0.1:{urlsplit(url).port}"))
-            report = checkup.report(REDIS_URL=weak, NEMO_API_URL="http://127.0.0.1:9")[1]
+            yield urlunsplit(urlsplit(url)._replace(netloc=f"weak:word@127.0.0.1:{urlsplit(url).port}"))
         finally:
             client.acl_deluser("weak")
+
+
+def test_a_redis_user_that_may_not_call_functions_is_told(checkup: Doctor):
+    with redis_user(str(checkup.env["REDIS_URL"]), "~*", "&*", "+@all", "-fcall") as weak:
+        report = checkup.report(REDIS_URL=weak, NEMO_API_URL="http://127.0.0.1:9")[1]
     assert report.verdict("redis", "functions") == "bad"
+
+
+def test_a_redis_user_with_the_rights_that_the_configuration_asks_for_is_well(checkup: Doctor):
+    """It may not ask what Redis is or keeps, and needs no such thing to run jobs."""
+    page = (Path(__file__).parents[2] / "docs" / "CONFIGURATION.md").read_text()
+    [rules] = re.findall(r"A user of its own needs `([^`]+)`", page)
+    with redis_user(str(checkup.env["REDIS_URL"]), *rules.split()) as weak:
+        status, report = checkup.report(REDIS_URL=weak)
+    assert (status, report.bad()) == (0, [])
+    assert report.verdict("redis", "functions") == "ok"
+    assert {report.verdict("redis", what) for what in ("version", "durability")} == {"warning"}, "nobody knows"
 
 
 def test_a_storage_that_takes_no_files_is_told(checkup: Doctor):
