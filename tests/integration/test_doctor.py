@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 
 from core.cli.tokens import tokens
 from core.security.encryption import Encryption
+from core.settings import load_settings
 from core.store.redis.keys import key
 from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.dialects.dialects import Dialect, Film
@@ -29,6 +30,7 @@ from tests.dialects.proxy_server import running_proxy
 from tests.s3_fixture import BUCKET, Unread, access_to, s3
 from worker.doctor.command import doctor
 from worker.doctor.local_checks import check_storage
+from worker.doctor.run import private_of
 
 __all__ = ["s3"]
 
@@ -488,6 +490,15 @@ def test_a_redis_user_with_the_rights_that_the_configuration_asks_for_is_well(ch
     assert (status, report.bad()) == (0, [])
     assert report.verdict("redis", "functions") == "ok"
     assert {report.verdict("redis", what) for what in ("version", "durability")} == {"warning"}, "nobody knows"
+
+
+@pytest.mark.parametrize("hosts", ["s1:26379,s2", "s1,[fd00::2]:26379"])
+def test_no_password_in_an_address_of_sentinels_gets_into_a_report(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    """Of several hosts with brackets the last Pythons' urlsplit takes no whole address."""
+    url = f"redis+sentinel://:hush%40redis@{hosts}/mymaster/0?sentinel_password=hush_sentinels"
+    for name, value in {"REELGATE_SECRET_KEYS": SECRET_KEY, "REDIS_URL": url, "NEMO_TOKEN": ""}.items():
+        monkeypatch.setenv(name, value)
+    assert private_of(load_settings()) == {SECRET_KEY, url, "hush%40redis", "hush@redis", "hush_sentinels"}
 
 
 def test_a_storage_that_takes_no_files_is_told(checkup: Doctor):
