@@ -175,7 +175,13 @@ TOKENS = _gauge("tokens", "Backend tokens in the pool.", "state", by=Shows.WORKE
 CREDITS = _gauge("credits", "Credits of the pool as last read.", "kind", by=Shows.WORKER)
 
 # Callbacks.
-CALLBACKS = _counter("callbacks_total", "Callback attempts.", "type", "outcome", by=Shows.WORKER)
+CALLBACKS = _counter(
+    "callbacks_total",
+    "Callback attempts by what followed, and deliveries that were given up without one.",
+    "type",
+    "outcome",
+    by=Shows.WORKER,
+)
 CALLBACK_SECONDS = _histogram("callback_seconds", "Time of a callback attempt.", buckets=_ATTEMPT_S, by=Shows.WORKER)
 CALLBACK_DELAY_SECONDS = _histogram(
     "callback_delay_seconds",
