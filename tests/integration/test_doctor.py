@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
+import msgspec
 import pytest
 import redis
 from click.testing import CliRunner, Result
@@ -28,6 +29,7 @@ from tests.dialects.dialects import Dialect, Film
 from tests.dialects.proxy import Conversation
 from tests.dialects.proxy_server import running_proxy
 from tests.s3_fixture import BUCKET, Unread, access_to, s3
+from worker.doctor import findings
 from worker.doctor.command import doctor
 from worker.doctor.local_checks import check_storage
 from worker.doctor.run import private_of
@@ -499,6 +501,18 @@ def test_no_password_in_an_address_of_sentinels_gets_into_a_report(monkeypatch: 
     for name, value in {"REELGATE_SECRET_KEYS": SECRET_KEY, "REDIS_URL": url, "NEMO_TOKEN": ""}.items():
         monkeypatch.setenv(name, value)
     assert private_of(load_settings()) == {SECRET_KEY, url, "hush%40redis", "hush@redis", "hush_sentinels"}
+
+
+@pytest.mark.parametrize("word", ["works", "warning", "redis", "true"])
+def test_a_password_that_is_a_word_of_the_report_leaves_the_report_whole(word: str) -> None:
+    """What it says of paid calls would be lost with it."""
+    found = findings.Finding("redis", "durability", findings.Verdict.WARNING, "a log", f"it says {word}")
+    report = findings.Report(
+        version="0.1.0", made_at="now", backend="", account="", spent=True, works=True, findings=(found,), doubts=()
+    )
+    assert findings.scrub(report, {word}) == msgspec.structs.replace(
+        report, findings=(msgspec.structs.replace(found, came="it says …"),)
+    )
 
 
 def test_a_storage_that_takes_no_files_is_told(checkup: Doctor):
