@@ -99,7 +99,9 @@ JOBS_IN_FLIGHT = _gauge("jobs_in_flight", "Jobs that this process works on.", "s
 STAGE_SECONDS = _histogram(
     "stage_seconds", "Time that a job spent in a stage.", "stage", buckets=_STAGE_S, by=Shows.WORKER
 )
-QUEUE_DUE_JOBS = _gauge("queue_due_jobs", "Jobs that could run now, backlogs included.", by=Shows.WORKER)
+QUEUE_DUE_JOBS = _gauge(
+    "queue_due_jobs", "What could run now: jobs, backlogs included, looks at renders, and callbacks.", by=Shows.WORKER
+)
 QUEUE_OLDEST_SECONDS = _gauge("queue_oldest_seconds", "How long the oldest queued job has waited.", by=Shows.WORKER)
 
 TENANTS = _gauge(
@@ -173,7 +175,13 @@ TOKENS = _gauge("tokens", "Backend tokens in the pool.", "state", by=Shows.WORKE
 CREDITS = _gauge("credits", "Credits of the pool as last read.", "kind", by=Shows.WORKER)
 
 # Callbacks.
-CALLBACKS = _counter("callbacks_total", "Callback attempts.", "type", "outcome", by=Shows.WORKER)
+CALLBACKS = _counter(
+    "callbacks_total",
+    "Callback attempts by what followed, and deliveries that were given up without one.",
+    "type",
+    "outcome",
+    by=Shows.WORKER,
+)
 CALLBACK_SECONDS = _histogram("callback_seconds", "Time of a callback attempt.", buckets=_ATTEMPT_S, by=Shows.WORKER)
 CALLBACK_DELAY_SECONDS = _histogram(
     "callback_delay_seconds",

@@ -33,6 +33,8 @@ Seconds = Annotated[float, Field(gt=0, le=_MOST_S, allow_inf_nan=False)]
 
 SHORTEST_SECRET_KEY = 32
 
+#: how an address begins, which would be a folder of that name: ``S3://``, ``gs://``, ``s3:/``
+_ADDRESS = re.compile(r"(?!s3://)[A-Za-z][A-Za-z0-9+.-]*:/")
 _BASE_URL_FORM = "must be http:// or https:// with a host, and end with the path"
 
 #: ``10.0.0.1/8`` is an address and no network: it may have been meant as either
@@ -209,7 +211,7 @@ class Settings(BaseSettings):
     @field_validator("storage")
     @classmethod
     def _place_with_a_name(cls, value: str) -> str:
-        if not value.removeprefix("s3://").strip("/"):
+        if not value.removeprefix("s3://").strip("/") or _ADDRESS.match(value):
             raise ValueError("must be a folder, or s3://bucket/prefix")
         return value
 

@@ -32,11 +32,12 @@ class RedisServer:
     """A Valkey process on a free port. It can be frozen, killed and started again with its data.
 
     With `everysec` it may answer before it writes, while the disk is slow: a kill would cost it what it has said it had.
+    `others` are lines of its configuration.
     """
 
-    def __init__(self, folder: Path, *, appendfsync: str = "always") -> None:
+    def __init__(self, folder: Path, *, appendfsync: str = "always", **others: str) -> None:
         self._folder = folder
-        self._appendfsync = appendfsync
+        self._options = others | {"appendfsync": appendfsync}
         self.password = new_password()
         self.process = self._start_somewhere()
         self.url = self.url_of(0)
@@ -54,9 +55,7 @@ class RedisServer:
         raise DidNotStart
 
     def _start(self) -> subprocess.Popen[bytes]:
-        told = configuration(
-            port=self.port, password=self.password, data_folder=self._folder, appendfsync=self._appendfsync
-        )
+        told = configuration(port=self.port, password=self.password, data_folder=self._folder, **self._options)
         process = subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert process.stdin is not None
         with process.stdin as asked:
@@ -99,10 +98,10 @@ def _listen(lines: IO[bytes], log: Path, ready: Future[bool]) -> None:
 
 
 @contextmanager
-def running_redis(*, appendfsync: str = "always") -> Iterator[RedisServer]:
-    """Run a Redis of one's own, for tests that kill it."""
+def running_redis(*, appendfsync: str = "always", **others: str) -> Iterator[RedisServer]:
+    """Run a Redis of one's own, for tests that kill it, or have it configured otherwise."""
     with tempfile.TemporaryDirectory(prefix="redis-test-") as folder:
-        server = RedisServer(Path(folder), appendfsync=appendfsync)
+        server = RedisServer(Path(folder), appendfsync=appendfsync, **others)
         try:
             yield server
         finally:

@@ -82,20 +82,27 @@ def _serve_pages(readiness: Readiness, host: str, port: int) -> AbstractAsyncCon
 async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: asyncio.Event) -> bool:
     """Wait until Redis answers, and warn of what is wrong with it. False: told to stop before it did.
 
-    Raises StartRefused. From then on this process is known to the others.
+    Raises StartRefused. From then on this process is known to the others. Each reason to wait is told once.
     """
+    told = ""
     while not stop.is_set():
         try:
-            for warning in await readiness.look():
-                log.warning(warning)
-            await join(context.membership)
-            await _add_operator_tokens(context)
+            await _begin(context, readiness)
         except STORE_DOWN as away:
-            log.warning("waiting for Redis", why=why_away(away))
+            if (why := why_away(away)) != told:
+                log.warning("waiting for Redis", why=why)
+            told = why
             await redis_outage.pause()
         else:
             return True
     return False
+
+
+async def _begin(context: WorkerContext, readiness: Readiness) -> None:
+    for warning in await readiness.look():
+        log.warning(warning)
+    await join(context.membership)
+    await _add_operator_tokens(context)
 
 
 async def _add_operator_tokens(context: WorkerContext) -> None:

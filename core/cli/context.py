@@ -15,7 +15,7 @@ from core.clock import Clock
 from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.settings import Settings, load_settings
-from core.store.redis.client import STORE_DOWN, STORE_ERROR, STORE_FULL, Store, connect, why_away
+from core.store.redis.client import STORE_DOWN, STORE_ERROR, STORE_FULL, Store, connect, why_away, why_refused
 from core.store.redis.codec import Unreadable
 from core.store.secret_keys.rewrap import SecretRewrap
 from core.store.start_check import check_start
@@ -86,8 +86,8 @@ def store_errors_in_words() -> Iterator[None]:
         raise click.ClickException("Redis is full: give it more memory, or delete something.") from None
     except STORE_DOWN as away:
         raise click.ClickException(why_away(away)) from None
-    except STORE_ERROR as refused:  # some of them quote what they were sent
-        raise click.ClickException(f"Redis refuses: {str(refused).partition(', with args')[0]}.") from None
+    except STORE_ERROR as refused:
+        raise click.ClickException(f"Redis refuses: {why_refused(refused)}") from None
     except StartRefused as refused:
         raise click.ClickException(str(refused)) from None
     except Unreadable as unreadable:

@@ -7,7 +7,7 @@ from core.errors import StartRefused
 from core.security.encryption import Encryption
 from core.store.cell_check import check_cell
 from core.store.formats import Membership, check_formats
-from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store
+from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store, why_refused
 from core.store.secret_keys.check import check_secret_keys
 
 
@@ -40,4 +40,4 @@ def _refusals_in_words() -> Iterator[None]:
     except STORE_DOWN:
         raise
     except STORE_ERROR as refused:
-        raise UnusableRedis(f"REDIS_URL names no Redis that can be used: {refused}.") from None
+        raise UnusableRedis(f"REDIS_URL names no Redis that can be used: {why_refused(refused)}") from None

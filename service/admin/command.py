@@ -132,7 +132,9 @@ def admin_deliveries(*, state: str, tenant: str, limit: int, after: str | None, 
 @admin.command("redeliver")
 @click.argument("delivery_id", required=False)
 @tenant_option
-@click.option("--dead", is_flag=True, help="What was given up of this tenant's, up to 1,000 at a time.")
+@click.option(
+    "--dead", is_flag=True, help="What was given up of this tenant's, by when it was made, up to 1,000 at a time."
+)
 @since_option
 @until_option
 @yes_option

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from tests.compat.processes import PROGRAMS, clean_environment
+from tests.redis_fixture import running_redis
 
 
 @pytest.mark.parametrize("command", [("api", "--port", "0"), ("worker", "--metrics-port", "0"), ("keys", "list")])
@@ -71,3 +72,15 @@ def test_a_redis_that_lets_its_user_do_too_little_is_told_with_what_is_missing(
     said = said_at_its_end(command, REDIS_URL=url, REELGATE_STORAGE=str(tmp_path))
     assert said.startswith("REDIS_URL names no Redis that can be used: ")
     assert forbidden in said
+
+
+def test_a_redis_before_functions_is_told_as_too_old_and_nothing_that_it_was_sent_is_said_again(tmp_path: Path):
+    """It quotes what it does not know: what follows the command is packed, and no words."""
+    unknown = {"rename-command FCALL": "", "rename-command FUNCTION": ""}
+    with running_redis(**unknown) as server:
+        said = {
+            said_at_its_end(command, REDIS_URL=server.url, REELGATE_STORAGE=str(tmp_path))
+            for command in (*PROCESSES, ("keys", "create", "--tenant", "acme"))
+        }
+    words = "unknown command 'FCALL'. It must be Redis 7.0 or newer, or Valkey."
+    assert said == {f"REDIS_URL names no Redis that can be used: {words}", f"Error: Redis refuses: {words}"}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,20 +15,24 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
+import msgspec
 import pytest
 import redis
 from click.testing import CliRunner, Result
 
 from core.cli.tokens import tokens
 from core.security.encryption import Encryption
+from core.settings import load_settings
 from core.store.redis.keys import key
 from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.dialects.dialects import Dialect, Film
 from tests.dialects.proxy import Conversation
 from tests.dialects.proxy_server import running_proxy
 from tests.s3_fixture import BUCKET, Unread, access_to, s3
+from worker.doctor import findings
 from worker.doctor.command import doctor
 from worker.doctor.local_checks import check_storage
+from worker.doctor.run import private_of
 
 __all__ = ["s3"]
 
@@ -461,16 +466,53 @@ def test_nothing_of_a_redis_that_is_not_ours_is_used_or_written(checkup: Doctor,
     assert len(ledger(backend)["tokens"]) == asked
 
 
-def test_a_redis_user_that_may_not_call_functions_is_told(checkup: Doctor):
-    url = str(checkup.env["REDIS_URL"])
+@contextmanager
+def redis_user(url: str, *rules: str) -> Iterator[str]:
+    """Make a user of Redis, and give the address that logs in as them."""
     with redis.Redis.from_url(url) as client:
-        client.acl_setuser("weak", enabled=True, passwords=["+word"], keys=["*"], commands=["+@all", "-fcall"])
+        client.execute_command("ACL", "SETUSER", "weak", "on", ">word", *rules)
         try:
-            weak = urlunsplit(urlsplit(url)._replace(netloc=f"weak:word@127.0.0.1:{urlsplit(url).port}"))
-            report = checkup.report(REDIS_URL=weak, NEMO_API_URL="http://127.0.0.1:9")[1]
+            yield urlunsplit(urlsplit(url)._replace(netloc=f"weak:word@127.0.0.1:{urlsplit(url).port}"))
         finally:
             client.acl_deluser("weak")
+
+
+def test_a_redis_user_that_may_not_call_functions_is_told(checkup: Doctor):
+    with redis_user(str(checkup.env["REDIS_URL"]), "~*", "&*", "+@all", "-fcall") as weak:
+        report = checkup.report(REDIS_URL=weak, NEMO_API_URL="http://127.0.0.1:9")[1]
     assert report.verdict("redis", "functions") == "bad"
+
+
+def test_a_redis_user_with_the_rights_that_the_configuration_asks_for_is_well(checkup: Doctor):
+    """It may not ask what Redis is or keeps, and needs no such thing to run jobs."""
+    page = (Path(__file__).parents[2] / "docs" / "CONFIGURATION.md").read_text()
+    [rules] = re.findall(r"A user of its own needs `([^`]+)`", page)
+    with redis_user(str(checkup.env["REDIS_URL"]), *rules.split()) as weak:
+        status, report = checkup.report(REDIS_URL=weak)
+    assert (status, report.bad()) == (0, [])
+    assert report.verdict("redis", "functions") == "ok"
+    assert {report.verdict("redis", what) for what in ("version", "durability")} == {"warning"}, "nobody knows"
+
+
+@pytest.mark.parametrize("hosts", ["s1:26379,s2", "s1,[fd00::2]:26379"])
+def test_no_password_in_an_address_of_sentinels_gets_into_a_report(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    """Of several hosts with brackets the last Pythons' urlsplit takes no whole address."""
+    url = f"redis+sentinel://:hush%40redis@{hosts}/mymaster/0?sentinel_password=hush_sentinels"
+    for name, value in {"REELGATE_SECRET_KEYS": SECRET_KEY, "REDIS_URL": url, "NEMO_TOKEN": ""}.items():
+        monkeypatch.setenv(name, value)
+    assert private_of(load_settings()) == {SECRET_KEY, url, "hush%40redis", "hush@redis", "hush_sentinels"}
+
+
+@pytest.mark.parametrize("word", ["works", "warning", "redis", "true"])
+def test_a_password_that_is_a_word_of_the_report_leaves_the_report_whole(word: str) -> None:
+    """What it says of paid calls would be lost with it."""
+    found = findings.Finding("redis", "durability", findings.Verdict.WARNING, "a log", f"it says {word}")
+    report = findings.Report(
+        version="0.1.0", made_at="now", backend="", account="", spent=True, works=True, findings=(found,), doubts=()
+    )
+    assert findings.scrub(report, {word}) == msgspec.structs.replace(
+        report, findings=(msgspec.structs.replace(found, came="it says …"),)
+    )
 
 
 def test_a_storage_that_takes_no_files_is_told(checkup: Doctor):

@@ -322,6 +322,17 @@ async def test_callbacks_whose_url_is_disabled_are_sent_again_with_a_warning(api
     assert (await run("redeliver", own, "--yes")).stderr == "", "its job named the URL"
 
 
+async def test_a_range_in_which_nothing_was_given_up_is_said_to_go_by_when_callbacks_were_made(
+    api: Api, run: Run
+) -> None:
+    await dead_callbacks(api, "acme")
+    words = ("redeliver", "--tenant", "acme", "--dead", "--yes", "--since")
+    done = await run(*words, rfc3339(api.context.clock.now_ms() + 60_000))
+    assert (done.exit_code, done.stdout) == (0, "0 are on their way again\n")
+    assert "made" in done.stderr
+    assert (await run(*words, "1h")).stderr == ""
+
+
 async def test_until_is_before_then_whatever_it_is_said_of(api: Api, run: Run) -> None:
     [given_up] = await dead_callbacks(api, "acme")
     delivery = await api.context.deliveries.load(given_up)

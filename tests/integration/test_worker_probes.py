@@ -30,7 +30,7 @@ REELGATE = Path(sys.executable).with_name("reelgate")
 
 @asynccontextmanager
 async def running_worker(
-    redis_url: str, folder: Path, port: int, **more: str
+    redis_url: str, folder: Path, port: int, *, said: bool = False, **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     env = (
         os.environ
@@ -43,7 +43,8 @@ async def running_worker(
         }
     )
     words = (REELGATE, "worker", "--metrics-port", str(port))
-    child = await asyncio.create_subprocess_exec(*words, env=env, stdout=asyncio.subprocess.PIPE)
+    piped = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*words, env=env, stdout=piped, stderr=piped if said else None)
     try:
         yield child
     finally:
@@ -67,6 +68,24 @@ async def test_a_worker_with_the_operator_s_token_begins_while_redis_is_full(red
                     assert await is_ready(child), "it waits for room"
             finally:
                 client.config_set("maxmemory", 0)
+
+
+async def test_a_worker_that_waits_for_redis_says_so_once(tmp_path: Path) -> None:
+    """It tries three times a second, for as long as that takes."""
+    tried = asyncio.Semaphore(0)
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tried.release()
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        async with running_worker(url, tmp_path, 0, said=True, REELGATE_LOG_FORMAT="json") as child:
+            for _ in range(30):
+                await asyncio.wait_for(tried.acquire(), PATIENCE_S)
+            child.send_signal(signal.SIGTERM)
+            _, lines = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    assert lines.count(b"waiting for Redis") == 1, lines
 
 
 def probing(url: str) -> httpx.AsyncClient:

@@ -15,6 +15,8 @@ from core.model.job import Stage, Status
 from core.model.transitions import TRANSITIONS
 from core.settings import Settings, variable_of
 from service.admin.command import admin
+from tests.compat.last_release import COMMIT
+from worker.callbacks.retry_policy import JITTER, STEPS_S
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -143,3 +145,14 @@ def test_the_runbook_names_commands_that_exist():
     text = (ROOT / "deploy" / "RUNBOOK.md").read_text()
     for room, command in re.findall(r"`(?:reelgate )?(admin|(?<=reelgate )\w+) (\w+)", text):
         assert command in rooms[room].commands
+
+
+def test_the_runbook_sends_again_also_what_was_given_up_after_all_its_attempts():
+    """A range goes by when callbacks were made, which is days before they are given up."""
+    days = re.findall(r"redeliver [^`]*--dead --since (\d+)d", (ROOT / "deploy" / "RUNBOOK.md").read_text())
+    assert len(days) == 3
+    assert all(int(each) * 86_400 > 2 * sum(STEPS_S) * (1 + JITTER) for each in days), "and days to hear of it"
+
+
+def test_the_runbook_says_what_the_upgrade_from_the_last_release_asks_for():
+    assert f"### From {COMMIT[:7]}\n" in (ROOT / "deploy" / "RUNBOOK.md").read_text()

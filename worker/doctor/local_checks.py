@@ -1,6 +1,7 @@
 """Checks of what is ours: settings, Redis and storage. Each gives findings, and none raises."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
 
 from core.clock import Clock
 from core.ids import new_id
@@ -11,7 +12,7 @@ from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
 from core.store.redis.client import STORE_DOWN, STORE_ERROR, Store, why_away
-from core.store.redis.durability import durability_warnings
+from core.store.redis.durability import durability_warnings, is_durable
 from core.store.secret_keys.check import WrongSecretKeys, check_secret_keys
 from worker.doctor.findings import Finding, Verdict
 
@@ -58,18 +59,37 @@ async def check_redis(store: Store, settings: Settings, encryption: Encryption) 
 
 
 async def _version(store: Store) -> Finding:
-    found = await store.redis.info("server")
-    name = "Valkey" if "valkey_version" in found else "Redis"
-    version = str(found.get("valkey_version") or found.get("redis_version"))
-    verdict = Verdict.OK if int(version.partition(".")[0]) >= _OLDEST_REDIS else Verdict.BAD
-    return Finding("redis", "version", verdict, "Redis 7.0 or newer, or Valkey", f"{name} {version}")
+    expected, facts = "Redis 7.0 or newer, or Valkey", await _server_facts(store)
+    if facts is None:
+        return Finding("redis", "version", Verdict.WARNING, expected, "this user may not ask: INFO is refused")
+    name = "Valkey" if "valkey_version" in facts else "Redis"
+    version = str(facts.get("valkey_version") or facts.get("redis_version"))
+    number = version.partition(".")[0]
+    if not number.isdecimal():
+        return Finding("redis", "version", Verdict.WARNING, expected, "it does not tell")
+    verdict = Verdict.OK if int(number) >= _OLDEST_REDIS else Verdict.BAD
+    return Finding("redis", "version", verdict, expected, f"{name} {version}")
+
+
+async def _server_facts(store: Store) -> Mapping[str, Any] | None:
+    """None: its user may do all that jobs need, and not ask this."""
+    try:
+        facts: Mapping[str, Any] = await store.redis.info("server")
+    except STORE_DOWN:
+        raise
+    except STORE_ERROR:
+        return None
+    return facts
 
 
 async def _durability(store: Store) -> list[Finding]:
     expected = "appendonly yes, maxmemory-policy noeviction"
-    if warnings := await durability_warnings(store):
+    warnings = await durability_warnings(store)
+    if not warnings and await is_durable(store) is None:
+        warnings = ["It does not tell this user whether it keeps a log (CONFIG is refused): ask whoever runs it."]
+    if warnings:
         return [Finding("redis", "durability", Verdict.WARNING, expected, each) for each in warnings]
-    return [Finding("redis", "durability", Verdict.OK, expected, "nothing speaks against it")]
+    return [Finding("redis", "durability", Verdict.OK, expected, "it has both")]
 
 
 async def _secret_keys(store: Store, encryption: Encryption) -> Finding:

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from core.clock import Clock, rfc3339
 from core.errors import Temporary
 from core.security.encryption import Encryption
+from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.settings import Settings
 from core.store.redis.client import STORE_ERROR, Store, connect
 from core.store.redis.codec import Unreadable
@@ -68,7 +69,7 @@ def report_of_bad_settings(sentences: list[str]) -> Report:
 
 async def examine(settings: Settings, options: RunOptions) -> Report:
     """Look at everything, and make the report."""
-    found = _Findings(list(check_settings(settings)), Seen(anonymous=not settings.nemo_tokens), _private(settings))
+    found = _Findings(list(check_settings(settings)), Seen(anonymous=not settings.nemo_tokens), private_of(settings))
     async with _open_context(settings) as context:
         found.findings.extend(await check_redis(context.store, settings, context.encryption))
         found.findings.append(await check_storage(settings.storage))
@@ -170,10 +171,19 @@ async def _examine_backend(
     found.private.update(calls.private)
 
 
-def _private(settings: Settings) -> set[str]:
-    secrets = (*settings.nemo_tokens, *settings.secret_keys, settings.redis_url)
-    password = urlsplit(settings.redis_url.get_secret_value()).password
-    return {secret.get_secret_value() for secret in secrets} | ({password} if password else set())
+def private_of(settings: Settings) -> set[str]:
+    """Name what must not get into a report."""
+    redis_url = settings.redis_url.get_secret_value()
+    secrets = {secret.get_secret_value() for secret in (*settings.nemo_tokens, *settings.secret_keys)}
+    return {redis_url, *secrets, *_passwords_in(redis_url)}
+
+
+def _passwords_in(redis_url: str) -> set[str]:
+    """Take them out of an address, as they stand there and as they are meant."""
+    sentinels = parse_sentinel_url(redis_url) if is_sentinel_url(redis_url) else None
+    own = urlsplit(sentinels.redis_url if sentinels else redis_url).password
+    found = {own, own and unquote(own), sentinels and sentinels.sentinel_password}
+    return {password for password in found if password}
 
 
 def _report(backend: str, found: _Findings, *, account: str, spent: bool) -> Report:

@@ -78,6 +78,13 @@ def why_away(away: Exception) -> str:
     return "Redis does not answer at REDIS_URL."
 
 
+def why_refused(refusal: Exception) -> str:
+    """Say in a sentence for the operator why Redis refuses what it was asked, and nothing of what it was sent, which it may quote."""
+    words = str(refusal).partition(", with args")[0]
+    is_old = words.startswith("unknown command")
+    return f"{words}. It must be Redis 7.0 or newer, or Valkey." if is_old else f"{words}."
+
+
 class _Connection(AbstractConnection):
     """A connection that heeds cancels, and notes where Redis is away.
 
