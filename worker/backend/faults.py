@@ -90,7 +90,7 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         self.code = code
         self.retry_after_s = retry_after_s
         self.detail = detail
-        #: the backend itself said so, in JSON; not somebody before it, and not the network
+        #: the backend itself said so, in JSON or as its server does where it breaks; not somebody before it, and not the network
         self.by_backend = by_backend
         self.surprise = surprise
         #: no connection was made, for a certificate or another failure of TLS
@@ -155,6 +155,8 @@ USUAL_LABELS = (
 )
 #: what may be answered where a session has no state
 NO_SUCH_STATE = (400, 404, 410)
+#: what agent servers, which are FastAPI's, say as plain text where their own code breaks
+_BROKEN_SERVER = b"Internal Server Error"
 _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _RENDER_CALLS = ("render_status", "cancel_render", "download")
@@ -234,6 +236,7 @@ def _fault_of_page(call: str, status: int, body: bytes | None, headers: Mapping[
         status=status,
         retry_after_s=_retry_after_s(headers),
         detail=f"HTTP {status}",
+        by_backend=status == HTTPStatus.INTERNAL_SERVER_ERROR and (body or b"").strip() == _BROKEN_SERVER,
         surprise=Surprise.PAGE if body else Surprise.EMPTY,
     )
 

@@ -22,7 +22,7 @@ from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import UploadAnswer
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after_upload, tries_of
+from worker.jobs.retry_policy import MEDIA, TRIES, repeat_s, tries_after_upload, tries_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.announce import announce_message
 from worker.jobs.steps.answer import answer_of
@@ -32,8 +32,9 @@ from worker.outbound.download import Fetched, MediaAway, fetch_media
 
 #: a file whose server is away is fetched so often, a quarter of a minute from first to last
 _FETCHES = 4
-#: after so many errors of the backend's own at a URL, the next one is taken to be about the URL
-_ERRORS_AT_URL = 2
+#: after so many errors of the backend's own at a URL, the next one is taken to be about the URL; and after more pages of a
+#: proxy, or silences, which is what becomes of a URL that takes the backend too long, as long as a session can be opened
+_ERRORS_AT_URL, _BREAKS_AT_URL = 2, TRIES
 #: what the code beside a file means that was not taken
 _FAULTS = {4001: Fault.UNSUPPORTED, 4002: Fault.TOO_LARGE}
 
@@ -198,7 +199,7 @@ async def _then(chunks: AsyncIterator[bytes], at_end: Callable[[], Awaitable[Non
 async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
     """Let the backend fetch a URL. That it cannot, or does not know the file by its URL, is an answer.
 
-    So is an error of its own that comes each time: it may be what becomes of an address that it cannot reach.
+    So is an error that comes each time: it may be what becomes of an address that it cannot reach.
     """
     try:
         return await execution.context.backend.upload_url(
@@ -207,7 +208,9 @@ async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
     except BackendFault as fault:
         if fault.fault in (Fault.REFUSED, Fault.UNSUPPORTED):
             return UploadAnswer([])
-        if fault.maybe_done and fault.by_backend and tries_of(fault, execution.job) >= _ERRORS_AT_URL:
+        if fault.maybe_done and tries_of(fault, execution.job) >= (
+            _ERRORS_AT_URL if fault.by_backend else _BREAKS_AT_URL
+        ):
             return UploadAnswer([], listed=False)
         raise
 
