@@ -28,7 +28,7 @@ log = get_logger(__name__)
 _STILL_WORKING = "⏳ Still working..."
 
 
-@redacted_repr("tools_ran", "closed")
+@redacted_repr("tools_ran", "closed", "complained")
 class StreamOutcome(NamedTuple):
     """What a message's stream has shown. `text`: all that the backend said."""
 
@@ -39,6 +39,8 @@ class StreamOutcome(NamedTuple):
     closed: bool
     #: tools were called, and of none it was told what it gave
     kept_results_back: bool = False
+    #: what it said stood in an answer that calls itself an error
+    complained: bool = False
 
 
 async def edit(execution: JobExecution) -> StepResult:
@@ -70,6 +72,7 @@ def _written_down(job: Job, heard: StreamOutcome, *, now_ms: int) -> Job:
         spoke=bool(heard.text) or ran,
         tools_ran=ran,
         asked_for_credits="credits" in said.actions,
+        complained=heard.complained,
     )
 
 
@@ -106,7 +109,7 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
             raise
         log.info("the message's stream broke off", fault=str(fault))
         if fault.fault is Fault.REFUSED:  # what it says may be all that comes, as a stream's words may
-            return StreamOutcome(fault.detail, tools_ran=False, closed=True)
+            return StreamOutcome(fault.detail, tools_ran=False, closed=True, complained=True)
     return StreamOutcome(transcript.text, bool(transcript.tools_ran), closed, transcript.kept_results_back)
 
 

@@ -23,6 +23,9 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_unseen, finish_without_edit
 from worker.jobs.steps.read_state import StateReading, look
 
+#: in the place of "the connection broke", which it did not; what the backend said is the reply
+_COMPLAINED = "The backend answered with an error, and no change could be confirmed."
+
 
 async def recover(execution: JobExecution) -> StepResult:
     """Look once at what the message did."""
@@ -48,7 +51,7 @@ async def recover(execution: JobExecution) -> StepResult:
             return await finish_without_edit(execution, job, seen.reading)
         case EditOutcome.UNCONFIRMED:
             RECOVERIES.labels("unconfirmed").inc()
-            raise Permanent(Code.EDIT_UNCONFIRMED)
+            raise Permanent(Code.EDIT_UNCONFIRMED, _COMPLAINED if required_intent(job)[1].complained else None)
     return _read_again(execution, job, seen)
 
 
