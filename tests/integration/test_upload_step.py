@@ -535,6 +535,20 @@ async def test_bytes_that_are_not_said_to_be_taken_are_in_doubt(core, context, b
     assert sessions_of(backend.calls("upload")) == ["b1", "b1", "b2"]
 
 
+@pytest.mark.parametrize("answer", [NULL, NOT_APPLIED])
+async def test_a_file_that_is_never_said_to_be_there_is_not_brought_until_the_deadline(core, context, backend, answer):
+    """It may have 500 MB, and a backend that says so little of it says no more of it the next time."""
+    backend.says("upload", answer)
+    async with uploading(core, context, await stored_upload(core, context)) as execution:
+        while not execution.job.ended:
+            await stepped(execution)
+    assert ways(backend) == ["bytes"] * (TRIES + 1)
+    assert execution.job.error is not None
+    assert execution.job.error.code is Code.BACKEND_UNAVAILABLE
+    assert execution.job.error.detail == "The backend took a file, and does not say that it has it."
+    assert execution.job.credits_used == 0
+
+
 async def test_a_state_that_cannot_be_read_leaves_the_doubt(core, context, backend):
     backend.says("upload", NONE)
     backend.says("state", said({}, 503))

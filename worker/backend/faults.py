@@ -83,6 +83,7 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         by_backend: bool = False,
         surprise: Surprise | None = None,
         tls: bool = False,
+        says_no_more: bool = False,
     ) -> None:
         self.fault = fault
         self.call = call
@@ -95,6 +96,8 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         self.surprise = surprise
         #: no connection was made, for a certificate or another failure of TLS
         self.tls = tls
+        #: all was asked and answered, and it is not known what was done: another answer is not to be expected
+        self.says_no_more = says_no_more
         told = (
             [f"HTTP {status}" if status else "", f"code {code}" if code is not None else ""] if by_backend else [detail]
         )

@@ -113,15 +113,17 @@ def _bring_otherwise(execution: JobExecution, media: MediaRef, answer: UploadAns
     refused = answer.refused
     fault = _FAULTS.get(refused.code or 0, Fault.REFUSED) if refused else Fault.BROKEN
     if media.url is None or media.by_bytes or fault is Fault.TOO_LARGE:
-        raise BackendFault(fault, call="upload", detail=refused.error or "") if refused else _unbelieved()
+        raise BackendFault(fault, call="upload", detail=refused.error or "") if refused else _unbelieved(answered=True)
     by_bytes = sessions.brought_by_bytes(session)
     if answer.says_no or session.edits:
         return StepResult(transitions.moved(job, Stage.UPLOADING), by_bytes)
     return StepResult(transitions.restarted(job), sessions.forgotten(by_bytes))
 
 
-def _unbelieved() -> BackendFault:
-    return BackendFault(Fault.BROKEN, call="upload", detail="the backend does not say that it has the file")
+def _unbelieved(*, answered: bool = False) -> BackendFault:
+    """`answered`: it has all been said, by the upload's answer and by the session's state."""
+    words = "The backend took a file, and does not say that it has it."
+    return BackendFault(Fault.BROKEN, call="upload", detail=words, says_no_more=answered)
 
 
 def _note_in_doubt(execution: JobExecution) -> StepResult:
