@@ -192,6 +192,30 @@ async def test_a_message_whose_answer_complains_as_nobody_has_described_is_looke
     assert len(backend.calls("/run_sse")) == 1
 
 
+@pytest.mark.parametrize(
+    ("announced_bytes", "words"),
+    [
+        (None, "The backend ended without a word, and no change could be confirmed."),
+        (9_999, "The connection broke during the edit, and no change could be confirmed."),
+    ],
+)
+async def test_an_edit_that_shows_nowhere_is_told_by_how_its_stream_ended(
+    core, context, backend, announced_bytes, words
+):
+    """Three in ten edits say nothing: whoever looks for a broken network after one looks in the wrong place."""
+    backend.says("/run_sse", Answer(b": hi\n\n", content_type="text/event-stream", length=announced_bytes))
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {}}}}))
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        intent = msgspec.structs.replace(SENT, before=fingerprint({}))
+        execution.job = msgspec.structs.replace(execution.job, sent=intent)
+        while not execution.job.ended:
+            await stepped(execution)
+            core.clock.turn(by_s=core.settings.recover_every_s)
+    assert execution.job.error is not None
+    assert (execution.job.error.code, execution.job.error.detail) == (Code.EDIT_UNCONFIRMED, words)
+
+
 async def test_a_message_whose_answer_complains_without_a_word_has_no_reply(core, context, backend):
     backend.says("/run_sse", said({"success": False}))
     async with at(core, context, Stage.EDITING) as execution:
