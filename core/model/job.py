@@ -131,7 +131,7 @@ class Recovery(Record, frozen=True, kw_only=True):
     closed: bool = False
     #: and with words, or with what tools gave
     spoke: bool = False
-    #: and those words stood in an answer that calls itself an error
+    #: what came was an error's words, or ended with an error
     complained: bool = False
     #: a tool gave a result that is no error, so something was probably edited, whether it can be seen or not
     tools_ran: bool = False

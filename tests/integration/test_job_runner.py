@@ -1,6 +1,7 @@
 """The loop over a job's steps: what becomes of a job whose step breaks as nobody expected, or that our storage keeps."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -193,17 +194,16 @@ async def test_a_message_whose_answer_complains_as_nobody_has_described_is_looke
 
 
 @pytest.mark.parametrize(
-    ("announced_bytes", "words"),
+    ("stream", "words"),
     [
-        (None, "The backend ended without a word, and no change could be confirmed."),
-        (9_999, "The connection broke during the edit, and no change could be confirmed."),
+        (Answer(b": hi\n\n"), "The backend ended without a word, and no change could be confirmed."),
+        (Answer(b": hi\n\n", length=999), "The connection broke during the edit, and no change could be confirmed."),
+        (Answer(b'data: {"error":"no"}\n\n'), "The backend answered with an error, and no change could be confirmed."),
     ],
 )
-async def test_an_edit_that_shows_nowhere_is_told_by_how_its_stream_ended(
-    core, context, backend, announced_bytes, words
-):
+async def test_an_edit_that_shows_nowhere_is_told_by_how_its_stream_ended(core, context, backend, stream, words):
     """Three in ten edits say nothing: whoever looks for a broken network after one looks in the wrong place."""
-    backend.says("/run_sse", Answer(b": hi\n\n", content_type="text/event-stream", length=announced_bytes))
+    backend.says("/run_sse", dataclasses.replace(stream, content_type="text/event-stream"))
     backend.says("state", said({"code": 0, "data": {"state": {"draft": {}}}}))
     async with at(core, context, Stage.EDITING) as execution:
         about_to_send(execution)
