@@ -131,6 +131,8 @@ class Recovery(Record, frozen=True, kw_only=True):
     closed: bool = False
     #: and with words, or with what tools gave
     spoke: bool = False
+    #: what came was an error's words, or ended with an error
+    complained: bool = False
     #: a tool gave a result that is no error, so something was probably edited, whether it can be seen or not
     tools_ran: bool = False
     #: its words send to the account's credits

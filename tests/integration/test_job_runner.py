@@ -1,6 +1,7 @@
 """The loop over a job's steps: what becomes of a job whose step breaks as nobody expected, or that our storage keeps."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -165,11 +166,15 @@ async def test_a_message_that_was_refused_while_redis_took_nothing_is_known_to_b
     assert (result.job.status, result.job.stage, result.job.sent) == (Status.RUNNING, Stage.PREPARING, None)
 
 
+@pytest.mark.parametrize("complaint", [{"code": 7777}, {"success": False}])
 async def test_a_message_whose_answer_complains_as_nobody_has_described_is_looked_for_and_not_sent_again(
-    core, context, backend
+    core, context, backend, complaint
 ):
-    """It may have been charged for: the answer of a server that gave up waiting for its own agent reads like that."""
-    backend.says("/run_sse", said({"code": 7777, "message": "The agent gave up."}))
+    """It may have been charged for: the answer of a server that gave up waiting for its own agent reads like that.
+
+    Nor is its prompt to blame, which a caller who hears that nothing was changed would write anew.
+    """
+    backend.says("/run_sse", said(complaint | {"message": "The agent gave up."}))
     backend.says("state", said({"code": 0, "data": {"state": {"draft": {}}}}))
     async with at(core, context, Stage.EDITING) as execution:
         about_to_send(execution)
@@ -182,8 +187,33 @@ async def test_a_message_whose_answer_complains_as_nobody_has_described_is_looke
             core.clock.turn(by_s=core.settings.unseen_edit_s / 2)
             await stepped(execution)
     assert execution.job.error is not None
-    assert (execution.job.error.code, execution.job.credits_exact) == (Code.NOTHING_CHANGED, False)
+    assert (execution.job.error.code, execution.job.error.retryable) == (Code.EDIT_UNCONFIRMED, True)
+    assert execution.job.error.detail == "The backend answered with an error, and no change could be confirmed."
+    assert execution.job.reply == "The agent gave up."
     assert len(backend.calls("/run_sse")) == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "words"),
+    [
+        (Answer(b": hi\n\n"), "The backend ended without a word, and no change could be confirmed."),
+        (Answer(b": hi\n\n", length=999), "The connection broke during the edit, and no change could be confirmed."),
+        (Answer(b'data: {"error":"no"}\n\n'), "The backend answered with an error, and no change could be confirmed."),
+    ],
+)
+async def test_an_edit_that_shows_nowhere_is_told_by_how_its_stream_ended(core, context, backend, stream, words):
+    """Three in ten edits say nothing: whoever looks for a broken network after one looks in the wrong place."""
+    backend.says("/run_sse", dataclasses.replace(stream, content_type="text/event-stream"))
+    backend.says("state", said({"code": 0, "data": {"state": {"draft": {}}}}))
+    async with at(core, context, Stage.EDITING) as execution:
+        about_to_send(execution)
+        intent = msgspec.structs.replace(SENT, before=fingerprint({}))
+        execution.job = msgspec.structs.replace(execution.job, sent=intent)
+        while not execution.job.ended:
+            await stepped(execution)
+            core.clock.turn(by_s=core.settings.recover_every_s)
+    assert execution.job.error is not None
+    assert (execution.job.error.code, execution.job.error.detail) == (Code.EDIT_UNCONFIRMED, words)
 
 
 async def test_a_message_whose_answer_complains_without_a_word_has_no_reply(core, context, backend):

@@ -143,6 +143,37 @@ async def test_where_a_resolution_is_refused_the_render_is_asked_for_without(cor
     assert (rendering(job).attempt, rendering(job).asked) == (1, True)
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        said({"detail": "Internal Server Error"}, 500),
+        said({"code": 500, "message": "internal error"}),
+        Answer(b"Internal Server Error", 500, "text/plain; charset=utf-8"),
+    ],
+)
+async def test_where_a_resolution_breaks_the_backend_each_time_the_render_is_asked_for_without(
+    core, context, backend, broken
+):
+    """What was asked for with it may go on all the same, so it is followed."""
+    backend.says("render", broken, broken, broken, BEGUN)
+    async with at_export(core, context, output_ask=Output(resolution="360p", resolution_asked=True)) as execution:
+        job = await stepped(execution, 5)
+    *with_it, without = [asked.json for asked in backend.calls("render")]
+    assert [asked["output"].get("resolution") for asked in with_it] == ["360p"] * 3
+    assert without["output"] == {"format": "mp4", "quality": "high"}
+    assert (rendering(job).attempt, rendering(job).asked) == (1, True)
+    core.clock.turn(by_s=3600)
+    assert with_it[0]["id"] in [orphan.id for orphan in await context.orphan_renders.due()]
+
+
+@pytest.mark.parametrize("away", [page(502), page(500), said({"detail": "unavailable"}, 503), Answer(status=504)])
+async def test_a_backend_that_is_away_takes_no_resolution_from_a_film(core, context, backend, away):
+    backend.says("render", *(away,) * 3, BEGUN)
+    async with at_export(core, context, output_ask=Output(resolution="360p", resolution_asked=True)) as execution:
+        await stepped(execution, 5)
+    assert [asked.json["output"].get("resolution") for asked in backend.calls("render")] == ["360p"] * 4
+
+
 async def test_a_403_that_says_no_more_takes_no_resolution_from_a_film(core, context, backend):
     """It may be a firewall's, which lets the next call through."""
     backend.says("render", said({"message": "no"}, 403), BEGUN)

@@ -180,15 +180,29 @@ async def test_what_a_url_may_yet_bring_is_brought_by_its_bytes_into_a_new_sessi
 BROKEN = said({"code": 500, "message": "fetch failed"}, 500)
 
 
+@pytest.mark.parametrize("broken", [BROKEN, Answer(b"Internal Server Error", 500, "text/plain; charset=utf-8")])
 async def test_a_url_at_which_the_backend_breaks_each_time_is_brought_by_its_bytes_into_a_new_session(
-    core, context, backend
+    core, context, backend, broken
 ):
-    backend.says("upload", BROKEN, BROKEN, BROKEN, TAKEN)
+    backend.says("upload", broken, broken, broken, TAKEN)
     async with uploading(core, context, by_url(backend)) as execution:
         while execution.session.uploaded == 0:
             await stepped(execution)
     assert ways(backend) == ["url", "url", "url", "bytes"]
     assert len(set(sessions_of(backend.calls("upload"))[-2:])) == 2
+
+
+@pytest.mark.parametrize("answer", [page(504), Answer(status=504), Answer(length=9)])
+async def test_a_url_that_outlasts_the_patience_of_who_is_before_the_backend_is_brought_by_its_bytes(
+    core, context, backend, answer
+):
+    """Sessions can be opened between the tries, so it is no outage."""
+    backend.says("upload", *(answer,) * 6, TAKEN)
+    backend.says("session", *(said({"code": 0, "data": {"session_id": f"b{number}"}}) for number in range(2, 20)))
+    async with uploading(core, context, by_url(backend)) as execution:
+        while execution.session.uploaded == 0 and not execution.job.ended:
+            await stepped(execution)
+    assert ways(backend) == ["url"] * 6 + ["bytes"]
 
 
 async def test_files_that_are_brought_again_for_one_do_not_hide_how_often_that_one_was_tried(core, context, backend):
@@ -519,6 +533,20 @@ async def test_bytes_that_are_not_said_to_be_taken_are_in_doubt(core, context, b
         while execution.session.uploaded == 0:
             await stepped(execution)
     assert sessions_of(backend.calls("upload")) == ["b1", "b1", "b2"]
+
+
+@pytest.mark.parametrize("answer", [NULL, NOT_APPLIED])
+async def test_a_file_that_is_never_said_to_be_there_is_not_brought_until_the_deadline(core, context, backend, answer):
+    """It may have 500 MB, and a backend that says so little of it says no more of it the next time."""
+    backend.says("upload", answer)
+    async with uploading(core, context, await stored_upload(core, context)) as execution:
+        while not execution.job.ended:
+            await stepped(execution)
+    assert ways(backend) == ["bytes"] * (TRIES + 1)
+    assert execution.job.error is not None
+    assert execution.job.error.code is Code.BACKEND_UNAVAILABLE
+    assert execution.job.error.detail == "The backend took a file, and does not say that it has it."
+    assert execution.job.credits_used == 0
 
 
 async def test_a_state_that_cannot_be_read_leaves_the_doubt(core, context, backend):

@@ -135,6 +135,10 @@ def with_(recovery: Recovery, **facts: object) -> Recovery:
         (with_(SPOKE, reads=2, tools_ran=True), AT_REST, "d", 61, EditOutcome.UNSEEN),
         (with_(SPOKE, reads=2), PAID, "d", 59, EditOutcome.UNCERTAIN),
         (with_(SPOKE, reads=2), PAID, "d", 61, EditOutcome.UNSEEN),
+        # where those words were an error's, the prompt is not to blame, and an untouched film is no edit's
+        (with_(SPOKE, reads=9, complained=True), AT_REST, "d", 59, EditOutcome.UNCERTAIN),
+        (with_(SPOKE, reads=9, complained=True), AT_REST, "d", 61, EditOutcome.UNCONFIRMED),
+        (with_(SPOKE, reads=9, complained=True), PAID, "d", 61, EditOutcome.UNCONFIRMED),
         # and not by the clock alone: somebody must have looked
         (with_(SPOKE, reads=1, tools_ran=True), AT_REST, "d", 61, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, reads=4, tools_ran=True), AT_REST, "d", 300, EditOutcome.UNSEEN),

@@ -78,6 +78,11 @@ def test_a_captured_stream_cut_at_every_byte_gives_the_same_events(path: Path) -
         ({"content": {"parts": [{"function_response": {"name": "cut"}}]}}, ToolResult("cut")),
         ({"content": {"parts": [{"text": "a"}, {"text": "b"}]}, "partial": False}, Text("ab", "whole")),
         ({"content": {"parts": [{"text": "hm", "thought": True}, {"text": "b"}]}}, Text("b", "whole")),
+        (
+            {"content": {"parts": [{"text": "hm", "thought": "true"}, {"text": "b"}]}, "partial": "false"},
+            Text("b", "whole"),
+        ),
+        ({"content": {"parts": [{"text": "b"}]}, "partial": "true"}, Text("b", "chunk")),
         ({"content": {"role": "user", "parts": [{"text": "trim it"}]}, "author": "user"}, Heartbeat()),
         ({"content": {"role": "user", "parts": [{"text": "trim it"}]}}, Heartbeat()),
         ({"content": {"role": "user", "parts": [{"text": "b"}]}, "author": "nemo_agent"}, Text("b", "whole")),

@@ -189,7 +189,7 @@ def _agent_events(frame: dict[str, Any]) -> list[StreamEvent]:
     content = frame.get("content")
     parts = content.get("parts") if isinstance(content, dict) else None
     known = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    chunk = frame.get("partial") is True
+    chunk = _is_true(frame.get("partial"))
     told = [*_agent_tools(known), *_agent_error(frame)]
     if _is_callers(frame, content):
         return told or [Heartbeat()]
@@ -203,8 +203,13 @@ def _is_callers(frame: dict[str, Any], content: object) -> bool:
 
 
 def _agent_text(parts: list[dict[str, Any]], *, chunk: bool) -> list[StreamEvent]:
-    spoken = "".join(_text_of(part, "text") for part in parts if part.get("thought") is not True)
+    spoken = "".join(_text_of(part, "text") for part in parts if not _is_true(part.get("thought")))
     return [Text(spoken, "chunk" if chunk else "whole")] if spoken else []
+
+
+def _is_true(flag: object) -> bool:
+    """Read a flag, also one that some server has written as text."""
+    return flag is True or (isinstance(flag, str) and flag.lower() == "true")
 
 
 def _agent_tools(parts: list[dict[str, Any]]) -> list[StreamEvent]:

@@ -83,6 +83,7 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         by_backend: bool = False,
         surprise: Surprise | None = None,
         tls: bool = False,
+        says_no_more: bool = False,
     ) -> None:
         self.fault = fault
         self.call = call
@@ -90,11 +91,13 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         self.code = code
         self.retry_after_s = retry_after_s
         self.detail = detail
-        #: the backend itself said so, in JSON; not somebody before it, and not the network
+        #: the backend itself said so, in JSON or as its server does where it breaks; not somebody before it, and not the network
         self.by_backend = by_backend
         self.surprise = surprise
         #: no connection was made, for a certificate or another failure of TLS
         self.tls = tls
+        #: all was asked and answered, and it is not known what was done: another answer is not to be expected
+        self.says_no_more = says_no_more
         told = (
             [f"HTTP {status}" if status else "", f"code {code}" if code is not None else ""] if by_backend else [detail]
         )
@@ -155,6 +158,8 @@ USUAL_LABELS = (
 )
 #: what may be answered where a session has no state
 NO_SUCH_STATE = (400, 404, 410)
+#: what agent servers, which are FastAPI's, say as plain text where their own code breaks
+_BROKEN_SERVER = b"Internal Server Error"
 _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _RENDER_CALLS = ("render_status", "cancel_render", "download")
@@ -234,6 +239,7 @@ def _fault_of_page(call: str, status: int, body: bytes | None, headers: Mapping[
         status=status,
         retry_after_s=_retry_after_s(headers),
         detail=f"HTTP {status}",
+        by_backend=status == HTTPStatus.INTERNAL_SERVER_ERROR and (body or b"").strip() == _BROKEN_SERVER,
         surprise=Surprise.PAGE if body else Surprise.EMPTY,
     )
 

@@ -82,6 +82,8 @@ def _outcome_of_unchanged(job: Job, reading: CreditReading, settings: Settings, 
         return EditOutcome.NOTHING_DONE
     if not enough or (recovery.spoke and not late):
         return EditOutcome.UNCERTAIN
+    if recovery.complained and not recovery.tools_ran:
+        return EditOutcome.UNCONFIRMED
     # of a message that may never have arrived, a balance that somebody else may use as well is no sign
     has_arrived = recovery.closed or recovery.spoke
     paid_for_work = has_arrived and took_credits(sent, reading) and not gui_talk.says_nothing_was_done(job.reply or "")

@@ -106,7 +106,12 @@ def name_of(fault: BackendFault) -> str:
 
 
 def _most_tries(fault: BackendFault, job: Job) -> float:
-    """Passing faults are waited out, unless the job is canceled. What is refused ends at once, unless it was paid for."""
+    """Passing faults are waited out, unless the job is canceled. What is refused ends at once, unless it was paid for.
+
+    A whole file is not brought again and again to a backend that answers each time, and does not say that it has it.
+    """
+    if fault.says_no_more:
+        return TRIES
     if fault.fault in PASSING:
         return TRIES if job.status is Status.CANCELING else float("inf")
     # a 403 that names no scope may be a firewall's, which lets the next call through

@@ -28,7 +28,7 @@ log = get_logger(__name__)
 _STILL_WORKING = "⏳ Still working..."
 
 
-@redacted_repr("tools_ran", "closed")
+@redacted_repr("tools_ran", "closed", "complained")
 class StreamOutcome(NamedTuple):
     """What a message's stream has shown. `text`: all that the backend said."""
 
@@ -39,6 +39,8 @@ class StreamOutcome(NamedTuple):
     closed: bool
     #: tools were called, and of none it was told what it gave
     kept_results_back: bool = False
+    #: its answer was an error, or its stream told of one
+    complained: bool = False
 
 
 async def edit(execution: JobExecution) -> StepResult:
@@ -57,7 +59,9 @@ async def edit(execution: JobExecution) -> StepResult:
 def _written_down(job: Job, heard: StreamOutcome, *, now_ms: int) -> Job:
     """Keep what a stream has shown: of one that broke off that tools ran, of one that closed what it said as well."""
     if not heard.closed:
-        return transitions.confirmation_needed(job, now_ms=now_ms, tools_ran=heard.tools_ran)
+        return transitions.confirmation_needed(
+            job, now_ms=now_ms, tools_ran=heard.tools_ran, complained=heard.complained
+        )
     if not heard.text:
         SILENT_EDITS.inc()
     said = gui_talk.translate(heard.text)
@@ -70,6 +74,7 @@ def _written_down(job: Job, heard: StreamOutcome, *, now_ms: int) -> Job:
         spoke=bool(heard.text) or ran,
         tools_ran=ran,
         asked_for_credits="credits" in said.actions,
+        complained=heard.complained,
     )
 
 
@@ -106,8 +111,9 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
             raise
         log.info("the message's stream broke off", fault=str(fault))
         if fault.fault is Fault.REFUSED:  # what it says may be all that comes, as a stream's words may
-            return StreamOutcome(fault.detail, tools_ran=False, closed=True)
-    return StreamOutcome(transcript.text, bool(transcript.tools_ran), closed, transcript.kept_results_back)
+            return StreamOutcome(fault.detail, tools_ran=False, closed=True, complained=True)
+    ran, complained = bool(transcript.tools_ran), transcript.error is not None
+    return StreamOutcome(transcript.text, ran, closed, transcript.kept_results_back, complained)
 
 
 class _Listener:

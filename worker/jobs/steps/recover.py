@@ -23,6 +23,10 @@ from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_unseen, finish_without_edit
 from worker.jobs.steps.read_state import StateReading, look
 
+#: in the place of "the connection broke", where it did not; what the backend complained of is the reply
+_COMPLAINED = "The backend answered with an error, and no change could be confirmed."
+_SILENT = "The backend ended without a word, and no change could be confirmed."
+
 
 async def recover(execution: JobExecution) -> StepResult:
     """Look once at what the message did."""
@@ -48,8 +52,16 @@ async def recover(execution: JobExecution) -> StepResult:
             return await finish_without_edit(execution, job, seen.reading)
         case EditOutcome.UNCONFIRMED:
             RECOVERIES.labels("unconfirmed").inc()
-            raise Permanent(Code.EDIT_UNCONFIRMED)
+            raise Permanent(Code.EDIT_UNCONFIRMED, _unconfirmed_words(job))
     return _read_again(execution, job, seen)
+
+
+def _unconfirmed_words(job: Job) -> str | None:
+    """Say how the message's answer ended; None: it broke off, or nobody heard its end, as the code itself says."""
+    _, recovery = required_intent(job)
+    if recovery.complained:
+        return _COMPLAINED
+    return _SILENT if recovery.closed else None
 
 
 def _only_talked(job: Job, seen: StateReading) -> bool:

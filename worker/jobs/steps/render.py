@@ -1,7 +1,7 @@
 """Exports: a render under an id of ours, asked for until the backend has it, then looked at until it is done.
 
 Asking twice under one id is harmless: "duplicate" means that it is there. A failed render gets one new id, and so does
-one whose resolution is refused; it is asked for again without.
+one whose resolution is refused, or breaks the backend; it is asked for again without.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from worker.jobs.claim_link import with_claim_link
 from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import leave_render
+from worker.jobs.retry_policy import tries_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.new_render import name_render, render_anew
 
@@ -40,6 +41,8 @@ _LINK_PAUSE_S = 5.0
 #: a status that says so often in a row that something is broken, in an answer that came through, is a failed render; and
 #: one that is unknown so often is lost: a new one may not be known everywhere yet
 _BROKEN_LOOKS, _UNKNOWN_LOOKS = 3, 2
+#: after so many errors of the backend's own at a resolution, the next one is taken to be about the resolution
+_ERRORS_AT_OUTPUT = 2
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -61,13 +64,26 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     try:
         backend_id = await _start_render(execution, wanted.id, draft, output)
     except BackendFault as fault:
-        if fault.fault is not Fault.REFUSED or fault.status == HTTPStatus.FORBIDDEN or "resolution" not in output:
+        if "resolution" not in output or not _is_about_output(fault, execution.job):
             raise
+        if fault.maybe_done:
+            await leave_render(execution)
         return name_render(execution, attempt=wanted.attempt, any_resolution=True)
     known = msgspec.structs.replace(
         wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft), sound_only=drafts.sound_only(draft)
     )
     return await _note_asked(execution, known, told)
+
+
+def _is_about_output(fault: BackendFault, job: Job) -> bool:
+    """Whether a fault may be about the output: it is refused, or breaks the backend's own code each time.
+
+    A page, a 403 that names no scope or a 503 says nothing of it.
+    """
+    if fault.fault is Fault.REFUSED:
+        return fault.status != HTTPStatus.FORBIDDEN
+    breaks = fault.maybe_done and fault.by_backend and HTTPStatus.INTERNAL_SERVER_ERROR in (fault.status, fault.code)
+    return breaks and tries_of(fault, job) >= _ERRORS_AT_OUTPUT
 
 
 def _wait_for_draft(execution: JobExecution) -> StepResult:

@@ -22,7 +22,7 @@ from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import UploadAnswer
 from worker.jobs.execution import JobExecution
-from worker.jobs.retry_policy import MEDIA, repeat_s, tries_after_upload, tries_of
+from worker.jobs.retry_policy import MEDIA, TRIES, repeat_s, tries_after_upload, tries_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.announce import announce_message
 from worker.jobs.steps.answer import answer_of
@@ -32,8 +32,9 @@ from worker.outbound.download import Fetched, MediaAway, fetch_media
 
 #: a file whose server is away is fetched so often, a quarter of a minute from first to last
 _FETCHES = 4
-#: after so many errors of the backend's own at a URL, the next one is taken to be about the URL
-_ERRORS_AT_URL = 2
+#: after so many errors of the backend's own at a URL, the next one is taken to be about the URL; and after more pages of a
+#: proxy, or silences, which is what becomes of a URL that takes the backend too long, as long as a session can be opened
+_ERRORS_AT_URL, _BREAKS_AT_URL = 2, TRIES
 #: what the code beside a file means that was not taken
 _FAULTS = {4001: Fault.UNSUPPORTED, 4002: Fault.TOO_LARGE}
 
@@ -112,15 +113,17 @@ def _bring_otherwise(execution: JobExecution, media: MediaRef, answer: UploadAns
     refused = answer.refused
     fault = _FAULTS.get(refused.code or 0, Fault.REFUSED) if refused else Fault.BROKEN
     if media.url is None or media.by_bytes or fault is Fault.TOO_LARGE:
-        raise BackendFault(fault, call="upload", detail=refused.error or "") if refused else _unbelieved()
+        raise BackendFault(fault, call="upload", detail=refused.error or "") if refused else _unbelieved(answered=True)
     by_bytes = sessions.brought_by_bytes(session)
     if answer.says_no or session.edits:
         return StepResult(transitions.moved(job, Stage.UPLOADING), by_bytes)
     return StepResult(transitions.restarted(job), sessions.forgotten(by_bytes))
 
 
-def _unbelieved() -> BackendFault:
-    return BackendFault(Fault.BROKEN, call="upload", detail="the backend does not say that it has the file")
+def _unbelieved(*, answered: bool = False) -> BackendFault:
+    """`answered`: it has all been said, by the upload's answer and by the session's state."""
+    words = "The backend took a file, and does not say that it has it."
+    return BackendFault(Fault.BROKEN, call="upload", detail=words, says_no_more=answered)
 
 
 def _note_in_doubt(execution: JobExecution) -> StepResult:
@@ -198,7 +201,7 @@ async def _then(chunks: AsyncIterator[bytes], at_end: Callable[[], Awaitable[Non
 async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
     """Let the backend fetch a URL. That it cannot, or does not know the file by its URL, is an answer.
 
-    So is an error of its own that comes each time: it may be what becomes of an address that it cannot reach.
+    So is an error that comes each time: it may be what becomes of an address that it cannot reach.
     """
     try:
         return await execution.context.backend.upload_url(
@@ -207,7 +210,9 @@ async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
     except BackendFault as fault:
         if fault.fault in (Fault.REFUSED, Fault.UNSUPPORTED):
             return UploadAnswer([])
-        if fault.maybe_done and fault.by_backend and tries_of(fault, execution.job) >= _ERRORS_AT_URL:
+        if fault.maybe_done and tries_of(fault, execution.job) >= (
+            _ERRORS_AT_URL if fault.by_backend else _BREAKS_AT_URL
+        ):
             return UploadAnswer([], listed=False)
         raise
 
