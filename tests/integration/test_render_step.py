@@ -27,6 +27,7 @@ from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import CancelAsked, JobExecution
 from worker.jobs.orphan_renders import follow_orphan_renders, leave_render
+from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import run_job
 from worker.jobs.step_result import Handover
 from worker.jobs.steps.render import render
@@ -155,11 +156,11 @@ async def test_where_a_resolution_breaks_the_backend_each_time_the_render_is_ask
     core, context, backend, broken
 ):
     """What was asked for with it may go on all the same, so it is followed."""
-    backend.says("render", broken, broken, broken, BEGUN)
+    backend.says("render", *(broken,) * (TRIES + 1), BEGUN)
     async with at_export(core, context, output_ask=Output(resolution="360p", resolution_asked=True)) as execution:
-        job = await stepped(execution, 5)
+        job = await stepped(execution, TRIES + 3)
     *with_it, without = [asked.json for asked in backend.calls("render")]
-    assert [asked["output"].get("resolution") for asked in with_it] == ["360p"] * 3
+    assert [asked["output"].get("resolution") for asked in with_it] == ["360p"] * (TRIES + 1)
     assert without["output"] == {"format": "mp4", "quality": "high"}
     assert (rendering(job).attempt, rendering(job).asked) == (1, True)
     core.clock.turn(by_s=3600)
@@ -168,10 +169,12 @@ async def test_where_a_resolution_breaks_the_backend_each_time_the_render_is_ask
 
 @pytest.mark.parametrize("away", [page(502), page(500), said({"detail": "unavailable"}, 503), Answer(status=504)])
 async def test_a_backend_that_is_away_takes_no_resolution_from_a_film(core, context, backend, away):
-    backend.says("render", *(away,) * 3, BEGUN)
+    """Nor does it where its first answer after that is an error of its own, as from one that has just begun."""
+    error = said({"code": 500, "message": "internal error"})
+    backend.says("render", *(away,) * (TRIES + 1), error, BEGUN)
     async with at_export(core, context, output_ask=Output(resolution="360p", resolution_asked=True)) as execution:
-        await stepped(execution, 5)
-    assert [asked.json["output"].get("resolution") for asked in backend.calls("render")] == ["360p"] * 4
+        await stepped(execution, TRIES + 4)
+    assert [asked.json["output"].get("resolution") for asked in backend.calls("render")] == ["360p"] * (TRIES + 3)
 
 
 async def test_a_403_that_says_no_more_takes_no_resolution_from_a_film(core, context, backend):

@@ -116,6 +116,12 @@ class BackendFault(Exception):  # noqa: N818 - the name is the subject
         return self.fault is Fault.BROKEN or self._complains_of_message
 
     @property
+    def is_own_error(self) -> bool:
+        """Whether the backend's own code broke over a call: a 500, and neither a page nor a 503, which say that it is away."""
+        is_500 = HTTPStatus.INTERNAL_SERVER_ERROR in (self.status, self.code)
+        return self.fault is Fault.BROKEN and self.by_backend and is_500
+
+    @property
     def _complains_of_message(self) -> bool:
         """Whether a message was answered with a success that complains, as nobody has described: of what, nobody knows."""
         unknown = self.fault is Fault.REFUSED and self.code not in _REFUSING_CODES

@@ -21,6 +21,8 @@ TRIES = 5
 #: under what a job counts the steps that it repeats for our own faults, for a caller's server that is away, and for an upload
 #: that does not show yet, beside its calls, whose names have two words
 STORAGE, SURPRISE, MEDIA, UNSEEN = "storage", "surprise", "media", "unseen"
+#: what a job counts an error of the backend's own under, and an answer that does not say whether it has a file
+_OWN_ERROR, _UNSAID = "error", "unsaid"
 #: while this process leaves the backend alone and does not say for how long
 _HELD_BACK_S = 1.0
 #: the longest pause that is taken on the word of a page, or of who is broken: maintenance asks for hours
@@ -94,15 +96,18 @@ def tries_after_upload(job: Job, *, last: bool) -> dict[str, int]:
     What broke off is so only with the `last` one: before an edit it begins a new session, into which all files that went
     well are brought again, each time.
     """
-    over = {STORAGE, MEDIA, UNSEEN, SURPRISE, *(f"upload {fault}" for fault in PASSING)}
-    if not last:
-        over -= {SURPRISE, f"upload {Fault.BROKEN}"}
+    broken = {SURPRISE, *(f"upload {how}" for how in (Fault.BROKEN, _OWN_ERROR, _UNSAID))}
+    over = {STORAGE, MEDIA, UNSEEN, *(f"upload {fault}" for fault in PASSING)} - broken
+    if last:
+        over |= broken
     return {name: times for name, times in job.tries.items() if name not in over}
 
 
 def name_of(fault: BackendFault) -> str:
-    """Name what is counted: ``"upload broken"``."""
-    return f"{fault.call} {fault.fault}"
+    """Name what is counted: ``"upload broken"``. What says something of the call, and not of an outage, is counted apart."""
+    if fault.says_no_more:
+        return f"{fault.call} {_UNSAID}"
+    return f"{fault.call} {_OWN_ERROR if fault.is_own_error else fault.fault}"
 
 
 def _most_tries(fault: BackendFault, job: Job) -> float:

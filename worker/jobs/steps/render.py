@@ -29,7 +29,7 @@ from worker.jobs.claim_link import with_claim_link
 from worker.jobs.edit_outcome import patience_s
 from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import leave_render
-from worker.jobs.retry_policy import tries_of
+from worker.jobs.retry_policy import TRIES, tries_of
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.new_render import name_render, render_anew
 
@@ -41,8 +41,6 @@ _LINK_PAUSE_S = 5.0
 #: a status that says so often in a row that something is broken, in an answer that came through, is a failed render; and
 #: one that is unknown so often is lost: a new one may not be known everywhere yet
 _BROKEN_LOOKS, _UNKNOWN_LOOKS = 3, 2
-#: after so many errors of the backend's own at a resolution, the next one is taken to be about the resolution
-_ERRORS_AT_OUTPUT = 2
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -76,14 +74,13 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
 
 
 def _is_about_output(fault: BackendFault, job: Job) -> bool:
-    """Whether a fault may be about the output: it is refused, or breaks the backend's own code each time.
+    """Whether a fault may be about the output: it is refused, or breaks the backend's own code each time, for half a minute.
 
     A page, a 403 that names no scope or a 503 says nothing of it.
     """
     if fault.fault is Fault.REFUSED:
         return fault.status != HTTPStatus.FORBIDDEN
-    breaks = fault.maybe_done and fault.by_backend and HTTPStatus.INTERNAL_SERVER_ERROR in (fault.status, fault.code)
-    return breaks and tries_of(fault, job) >= _ERRORS_AT_OUTPUT
+    return fault.is_own_error and tries_of(fault, job) >= TRIES
 
 
 def _wait_for_draft(execution: JobExecution) -> StepResult:
