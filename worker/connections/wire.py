@@ -17,7 +17,8 @@ PIECE_BYTES = 16_384
 _DROP_UNSENT = struct.pack("ii", 1, 0)
 #: Who is silent is asked so often, in seconds, whether he is there, and so many times (tcp(7)): a stream or an upload may be
 #: silent for minutes, what stands between forgets it after four (Azure) or six (AWS), and a machine without power says no goodbye.
-_ASKED_AFTER = {"TCP_KEEPIDLE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+#: TCP_KEEPALIVE is what macOS calls TCP_KEEPIDLE.
+_ASKED_AFTER = {"TCP_KEEPIDLE": 45, "TCP_KEEPALIVE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 class Wire(asyncio.BufferedProtocol):
