@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import ssl
+import struct
 import time
 from contextlib import suppress
 from ipaddress import ip_address
@@ -296,6 +297,26 @@ def test_nobody_shakes_hands_with_a_peer_that_has_hung_up(run, tls):
         assert not is_tls_failure(caught.value)
 
     run(steps())
+
+
+def test_nobody_shakes_hands_with_a_peer_that_has_broken_off_of_whom_the_loop_is_about_to_tell(run, tls):
+    """uvloop would begin all the same, and complain of it in the log."""
+    complaints = []
+
+    async def steps():
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+        wire, peer = await wire_and_peer()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        async with asyncio.timeout(PATIENCE_S):
+            while not wire.transport.is_closing():  # noqa: ASYNC110 - each turn of the loop counts
+                await asyncio.sleep(0)
+        with pytest.raises(httpx.ConnectError) as caught:
+            await shake_hands(wire, tls[1], NAME, timeout_s=PATIENCE_S)
+        assert not is_tls_failure(caught.value)
+
+    run(steps())
+    assert not complaints
 
 
 def test_whoever_hangs_up_at_once_was_sent_nothing_and_the_next_address_is_tried():

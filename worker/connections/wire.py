@@ -53,8 +53,8 @@ class Wire(asyncio.BufferedProtocol):
 
     @property
     def has_ended(self) -> bool:
-        """The other side hung up, or is lost."""
-        return self._ended
+        """The other side hung up, or is lost, of which the loop may be about to tell."""
+        return self._ended or self.transport.is_closing()
 
     @property
     def transport(self) -> asyncio.Transport:
