@@ -547,8 +547,9 @@ async def test_a_render_that_is_canceled_while_its_job_gets_its_link_is_taken_ba
     assert orphan.ids == ("lambda-7", rendering(execution.job).id)
 
 
+@pytest.mark.parametrize("meanwhile", [{"owner": "another:1"}, {"rec": b"\x81", "ver": 99}], ids=["lost", "unreadable"])
 async def test_a_render_whose_job_was_lost_while_it_was_asked_for_is_followed_by_the_name_that_was_answered(
-    core, context, backend, redis_url
+    core, context, backend, redis_url, meanwhile
 ):
     """Who has the job asks once more, and hears that it is a duplicate: of its name at the backend only this worker knows."""
     token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
@@ -557,10 +558,23 @@ async def test_a_render_whose_job_was_lost_while_it_was_asked_for_is_followed_by
     await core.write(claim, named, session=session)
     await core.jobs.hand_back({job.id: claim.owner})
     with redis.Redis.from_url(redis_url) as aside:
-        backend.meanwhile["render"] = lambda: aside.hset(key("job", job.id), "owner", "another:1")
+        backend.meanwhile["render"] = lambda: aside.hset(key("job", job.id), mapping=meanwhile)
         await run_job(context, job.id)
     [orphan] = await context.orphan_renders.due()
     assert orphan.ids == ("lambda-7", OLD_ID)
+
+
+async def test_a_left_render_whose_film_its_job_has_is_over_and_never_canceled(core, context, backend):
+    """Whoever went on with the job has waited for it. What a backend does with a film whose render is canceled nobody says."""
+    async with at_export(core, context) as execution:
+        await stepped(execution, 2)
+        await leave_render(execution)
+        done = transitions.succeeded(execution.job, now_ms=core.clock.now_ms())
+        await core.jobs.commit(await core.read(done), done, owner=execution.lease.owner)
+    await follow_orphan_renders(context)
+    assert not backend.calls("cancel")
+    core.clock.turn(by_s=core.settings.render_poll_s)
+    assert not await context.orphan_renders.due()
 
 
 async def test_a_render_that_a_slow_backend_begins_only_after_its_job_was_canceled_is_taken_back_too(

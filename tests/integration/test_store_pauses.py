@@ -194,6 +194,24 @@ async def test_a_job_that_has_begun_and_was_set_aside_waits_in_its_session_only_
     assert (await core.claim(first)).job.id == first.id
 
 
+async def test_a_job_that_has_begun_and_was_set_aside_goes_before_those_of_its_session_that_have_not(core: Core):
+    """As those that stand behind the one that has begun meanwhile: once that ends, they may wait for a pause's end."""
+    await core.slots(9)
+    first = await core.submit()
+    second, third = [await core.submit(session_id=first.session_id, new_session=False) for _ in range(2)]
+    claim = await core.begin(first)
+    await core.jobs.set_aside(first.id, owner=claim.owner)
+    await core.turns.admit()
+    await core.begin(second)
+    core.clock.turn(by_s=UNREADABLE_REST_MS / 1000)
+    second_again = await core.claim(second)
+    assert await core.jobs.claim(first.id, owner="w:9") is None, "it is given a new turn"
+    await Pauses(core.store, core.settings, core.clock).pause("acme", audit=BY)
+    await core.finish(second_again)
+    assert await core.finish(await core.claim(first))
+    assert await core.redis.zrange(key("backlog", "acme"), 0, -1) == [third.id.encode()]
+
+
 async def test_a_paused_job_says_so_and_gives_no_estimate(core: Core, pauses: Pauses) -> None:
     pace = Pace(p50_s=40, p90_s=60, at_once=1)
     first = await core.submit()

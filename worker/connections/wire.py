@@ -17,7 +17,8 @@ PIECE_BYTES = 16_384
 _DROP_UNSENT = struct.pack("ii", 1, 0)
 #: Who is silent is asked so often, in seconds, whether he is there, and so many times (tcp(7)): a stream or an upload may be
 #: silent for minutes, what stands between forgets it after four (Azure) or six (AWS), and a machine without power says no goodbye.
-_ASKED_AFTER = {"TCP_KEEPIDLE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+#: TCP_KEEPALIVE is what macOS calls TCP_KEEPIDLE.
+_ASKED_AFTER = {"TCP_KEEPIDLE": 45, "TCP_KEEPALIVE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 class Wire(asyncio.BufferedProtocol):
@@ -52,8 +53,8 @@ class Wire(asyncio.BufferedProtocol):
 
     @property
     def has_ended(self) -> bool:
-        """The other side hung up, or is lost."""
-        return self._ended
+        """The other side hung up, or is lost, of which the loop may be about to tell."""
+        return self._ended or self.transport.is_closing()
 
     @property
     def transport(self) -> asyncio.Transport:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from core.logs import get_logger
+from core.model.job import Job, Status
 from core.store.jobs.orphan_renders import OrphanRender
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import Unreadable
@@ -90,11 +91,22 @@ async def follow_orphan_renders(context: WorkerContext) -> None:
 
 
 async def _follow(context: WorkerContext, orphan: OrphanRender) -> None:
-    """Take a render back, and forget it once it is over."""
-    if await _may_still_be_wanted(context, orphan.job_id):
+    """Take a render back, and forget it once it is over. One whose film its job has is: whoever went on with the job waited for it.
+
+    A job that has not ended minds its render by itself, and leaves it anew.
+    """
+    try:
+        job = await context.jobs.load(orphan.job_id)
+    except Unreadable:
         return
-    if await _take_back(context, orphan) is CancelOutcome.OVER:
+    if job and not job.ended:
+        return
+    if (job and _has_film_of(job, orphan)) or await _take_back(context, orphan) is CancelOutcome.OVER:
         await context.orphan_renders.forget(orphan)
+
+
+def _has_film_of(job: Job, orphan: OrphanRender) -> bool:
+    return job.status is Status.SUCCEEDED and job.render is not None and job.render.id == orphan.id
 
 
 def _pause_s(context: WorkerContext, orphan: OrphanRender) -> float:
@@ -104,15 +116,6 @@ def _pause_s(context: WorkerContext, orphan: OrphanRender) -> float:
 
 def _followed_s(context: WorkerContext, orphan: OrphanRender) -> float:
     return (context.clock.now_ms() - orphan.left_at_ms) / 1000
-
-
-async def _may_still_be_wanted(context: WorkerContext, job_id: str) -> bool:
-    """Whether its job has not ended after all: then it minds its render by itself, and leaves it anew."""
-    try:
-        job = await context.jobs.load(job_id)
-    except Unreadable:
-        return True
-    return job is not None and not job.ended
 
 
 async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutcome:

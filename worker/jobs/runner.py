@@ -95,7 +95,7 @@ async def _commit(execution: JobExecution, result: StepResult) -> None:
     before = execution.job
     try:
         await execution.commit(result)
-    except (LeaseLost, asyncio.CancelledError):
+    except (LeaseLost, Unreadable, asyncio.CancelledError):
         with suppress(*STORE_DOWN, Unreadable):
             await _clear_up(execution, before, result.job)
         raise

@@ -22,24 +22,26 @@ local function waits_for_its_turn(id, found)
   return found.back and not found.aside and not call('ZSCORE', key.admitted(), id)
 end
 
--- Whether a job that has begun may go before who stands first in its session, who has not been let in.
-local function may_go_first(queue, found)
+-- Give a job that was set aside a place in its session's queue again: the last one. One that has begun comes right behind who was
+-- let in there since, and before all others. Returns whether it is the first there.
+local function line_up(id, found)
+  local queue = key.session_queue(found.session)
   local first = found.status ~= 'queued' and call('LINDEX', queue, 0)
-  return first and call('ZREM', key.backlog(found.tenant), first) == 1
+  if not first then return call('RPUSH', queue, id) == 1 end
+  if call('ZREM', key.backlog(found.tenant), first) == 0 then
+    call('LINSERT', queue, 'AFTER', first, id)
+    return false
+  end
+  note_backlog(found.tenant)
+  call('LPUSH', queue, id)
+  return true
 end
 
--- A job that was set aside has lost its place: it goes to the end of its session's queue, and waits to be admitted again. One
--- that has begun waits for who has begun in its session since, and for nobody else.
+-- A job that was set aside has lost its place, and waits to be admitted again; one that has begun, for its session alone.
 local function give_new_turn(id, found)
   dequeue(id)
   call('HSET', key.job(id), 'back', 1)
-  local queue = key.session_queue(found.session)
-  local goes_first = may_go_first(queue, found)
-  if goes_first then note_backlog(found.tenant) end
-  local nth = call(goes_first and 'LPUSH' or 'RPUSH', queue, id)
-  if goes_first or nth == 1 then
-    join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'), found.status)
-  end
+  if line_up(id, found) then join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'), found.status) end
   return {}
 end
 
