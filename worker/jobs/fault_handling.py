@@ -74,7 +74,7 @@ async def _react(execution: JobExecution, job: Job, fault: BackendFault) -> Step
             case Reaction.INVALIDATE_TOKEN:
                 return await _invalidate_token(execution, job, fault)
             case Reaction.LEAVE_SESSION:
-                return _leave_session(execution, job, fault)
+                return await _leave_session(execution, job, fault)
             case Reaction.EXHAUST_TOKEN:
                 return await _exhaust_token(execution, job, fault)
             case Reaction.BLOCK_EXPORT:
@@ -149,8 +149,7 @@ async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFau
         return _try_again(execution, job, fault)
     await execution.context.balances.release(execution.job, token_id)
     if successor and session.backend_id:
-        following = _go_on_with(job, successor)
-        return _try_again(execution, following, fault, sessions.moved_to(session, successor), elsewhere=True)
+        return _move_session(execution, job, fault, successor)
     return _abandon_session(job, session)
 
 
@@ -160,15 +159,29 @@ async def _may_wait_for(execution: JobExecution, job: Job, fault: BackendFault, 
     return await execution.context.token_pool.revoked.may_come_back(token_id)
 
 
-def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
-    """Begin again in a new session; one with an edit is given up, for all its jobs, only where it is not found for long."""
-    session = execution.session
+def _move_session(execution: JobExecution, job: Job, fault: BackendFault, token_id: str) -> StepResult:
+    following, session = _go_on_with(job, token_id), sessions.moved_to(execution.session, token_id)
+    return _try_again(execution, following, fault, session, elsewhere=True)
+
+
+async def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Begin again in a new session; one with an edit is given up, for all its jobs, only where it is not found for long.
+
+    Its token may be another one of its account than the one that opened it, and that one may be good again: so it is looked
+    for by another one the last time.
+    """
+    session, tries = execution.session, tries_of(fault, job)
     if may_leave_session(job, session):
         following, forgotten = transitions.restarted(job), sessions.forgotten(session)
         return _try_again(execution, following, fault, forgotten, elsewhere=True)
-    if session.backend_id and tries_of(fault, job) < TRIES:
+    if session.backend_id is None or tries >= TRIES:
+        return _abandon_session(job, session)
+    other = await execution.context.token_pool.find_other_of_account(job, session) if tries == TRIES - 1 else None
+    if other is None:
         return _try_again(execution, job, fault)
-    return _abandon_session(job, session)
+    if token_id := execution.job.token_id:
+        await execution.context.balances.release(execution.job, token_id)
+    return _move_session(execution, job, fault, other)
 
 
 def _abandon_session(job: Job, session: Session) -> StepResult:
