@@ -194,20 +194,17 @@ def _abandon_session(job: Job, session: Session) -> StepResult:
 async def _exhaust_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Begin again: another token of the operator's may have credits; a session with an edit must wait for its own.
 
-    Where this one has less than was known others may, too: they are asked first, or the job would bring its files to one
-    after the other. What comes after the message costs nothing, so a job that has paid asks again.
+    What comes after the message costs nothing, so a job that has paid asks again.
     """
     if not may_begin_again(job):
         return _try_again(execution, job, fault)
-    pool, token_id, estimate = execution.context.token_pool, execution.job.token_id, cost_to_reserve(job)
-    balance = await pool.exhaust(execution.job, token_id) if token_id else None
+    token_id, estimate = execution.job.token_id, cost_to_reserve(job)
+    balance = await execution.context.token_pool.exhaust(execution.job, token_id) if token_id else None
     available = balance.available if balance else None
     cost_at_least = raised_estimate(job, available=available, estimate=estimate)
     following = transitions.restarted(job, cost_at_least=cost_at_least)
-    if available is None or available >= estimate:
-        return _try_again(execution, following, fault, elsewhere=True)
-    await pool.reservations.read_stale_balances(execution.job, execution.session)
-    if tries_of(fault, job) >= TRIES and execution.now_ms < job.start_by_ms:
+    has_too_few = available is not None and available < estimate
+    if has_too_few and tries_of(fault, job) >= TRIES and execution.now_ms < job.start_by_ms:
         return await wait(execution, Temporary(WaitReason.NO_CREDITS, delay_s=_NO_CREDITS_S), following)
     return _try_again(execution, following, fault, elsewhere=True)
 
