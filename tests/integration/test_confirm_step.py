@@ -304,6 +304,18 @@ async def test_an_edit_that_was_settled_is_at_work_on_no_other_token_of_its_acco
     assert execution.job.id not in await core.token_use.sent_on(another)
 
 
+async def test_a_message_that_goes_out_when_its_job_is_over_counts_on_all_tokens_of_the_account(
+    core: Core, token_id: str
+) -> None:
+    another = await core.tokens.add("nmv_usr_b", kind="operator")
+    for token in (another, token_id):
+        await core.finish(await sent(core, await core.submit(), token))
+    before = [await core.token_use.use_of(token) for token in (token_id, another)]
+    await core.token_use.note_late_message(another, job_id="job_1")
+    after = [await core.token_use.use_of(token) for token in (token_id, another)]
+    assert [use and use.sends for use in after] == [use and use.sends + 1 for use in before]
+
+
 async def test_a_token_that_was_removed_is_none_of_its_account_any_more(core: Core, token_id: str) -> None:
     another = await core.tokens.add("nmv_usr_b", kind="operator")
     for token in (another, token_id):
