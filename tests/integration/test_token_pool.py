@@ -785,6 +785,36 @@ async def test_a_job_that_was_refused_by_many_tokens_with_a_little_left_waits_fo
     assert ended.error.code is Code.CREDITS_EXHAUSTED
 
 
+async def run_to_its_end(core: Core, context: WorkerContext, job: Job) -> Job:
+    """Run a job, as often as it sleeps."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await core.read(job)).ended:
+            await run_job(context, job.id)
+            core.clock.turn(by_s=5)
+    return await core.read(job)
+
+
+async def test_an_edited_session_goes_on_where_its_token_was_rotated_and_removed(core, tmp_path):
+    title, soon_ms = Plan(message='add a title "A"', action="none"), core.clock.now_ms() + 7 * 86_400_000
+    async with (
+        running_sandbox(SANDBOX_SILENT_RATE=0) as sandbox,
+        context_over(core, tmp_path, backend=sandbox.url) as context,
+    ):
+        secret = await sandbox.add_token()
+        old = await core.tokens.add(secret, kind="operator")
+        first = await core.submit(plan=title)
+        assert (await run_to_its_end(core, context, first)).edited
+        beside = await sandbox.add_token(account_of=secret)
+        new = await core.tokens.add(beside, kind="operator", expires_ms=soon_ms)
+        assert (await run_to_its_end(core, context, await core.submit(plan=title))).token_id == new
+        await core.tokens.remove(old)
+        refined = await core.submit(plan=title, media=(), session_id=first.session_id, new_session=False)
+        ended = await run_to_its_end(core, context, refined)
+        sessions = {row["session_id"] for row in (await sandbox.ledger())["messages"]}
+    assert (ended.status, ended.edited, ended.token_id) == ("succeeded", True, new)
+    assert len(sessions) == 2, "the third message went into the first one's"
+
+
 async def test_a_question_for_the_credits_is_answered_where_there_are_none(core, tmp_path):
     async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
         token_id = await core.tokens.add(await sandbox.add_token(credits=0), kind="operator", available=0)
