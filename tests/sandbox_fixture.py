@@ -39,9 +39,11 @@ class Sandbox:
         plan: str = "pro",
         scopes: tuple[str, ...] = ("*",),
         expires_in_s: float | None = None,
+        account_of: str | None = None,
     ) -> str:
         """Add a registered token; without a name it gets a random one. Returns it."""
-        body = {"token": token, "credits": credits, "plan": plan, "scopes": scopes, "expires_in_s": expires_in_s}
+        body = {"token": token, "credits": credits, "plan": plan, "scopes": scopes}
+        body |= {"expires_in_s": expires_in_s, "account_of": account_of}
         return str((await self._steer("POST", "tokens", body))["token"])
 
     async def faults(self, **faults: float) -> None:

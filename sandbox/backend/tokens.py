@@ -150,16 +150,17 @@ def register(
     plan: str = "pro",
     scopes: Iterable[str] = ALL_SCOPES,
     expires_at_s: float | None = None,
+    beside: Token | None = None,
 ) -> Token:
-    """Make a registered token as an operator would have it."""
+    """Make a registered token as an operator would have it. `beside`: another one, of whose account it is, too."""
     name = hashlib.sha256(value.encode()).hexdigest()[:16]
     return Token(
         value=value,
-        user_id="usr_" + name,
-        account=name,
+        user_id=beside.user_id if beside else "usr_" + name,
+        account=beside.account if beside else name,
         plan=plan,
         scopes=frozenset(scopes),
-        credit_account=CreditAccount(credits_),
+        credit_account=beside.credit_account if beside else CreditAccount(credits_),
         made_at_s=made_at_s,
         anonymous=False,
         expires_at_s=expires_at_s,

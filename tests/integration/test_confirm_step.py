@@ -12,8 +12,9 @@ from core.clock import HandClock, stopwatch_s
 from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Recovery, Sent, Stage
+from core.model.job import Job, Recovery, Render, Sent, Stage
 from core.model.plan import Plan
+from core.model.token import SentMessage
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
 from core.store.redis.codec import pack_json
@@ -22,11 +23,13 @@ from tests.scripted_backend import Answer, ScriptedBackend, said, scripted_backe
 from tests.store_fixture import Core, core
 from tests.worker_fixture import context_over, in_hand, stepped
 from worker.backend import drafts
+from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
 from worker.jobs.credit_reading import NO_READING
 from worker.jobs.execution import JobExecution
+from worker.jobs.fault_handling import handle_fault
 from worker.jobs.settlement import is_settling, take_credit_reading
-from worker.jobs.step_result import Handover
+from worker.jobs.step_result import Handover, StepResult
 from worker.jobs.steps.edit import edit
 
 __all__ = ["core"]
@@ -88,7 +91,7 @@ async def listened(core: Core, context: WorkerContext) -> AsyncIterator[tuple[Jo
         closed = transitions.stream_closed(claim.job, now_ms=core.clock.now_ms(), spoke=True, tools_ran=True)
         execution.job = transitions.answered(closed, reply="Done.")
         execution.session = sessions.opened(
-            claim.session, backend_id="b1", task_id=None, user_id=None, token_id=token_id
+            claim.session, backend_id="b1", task_id=None, user_id="usr_1", token_id=token_id
         )
         execution.handover = Handover(draft_before=pack_json(BEFORE))
         yield execution, token_id
@@ -262,6 +265,55 @@ async def test_who_is_at_work_by_another_token_of_the_account_has_a_part_in_the_
     settled = await core.token_use.settle(token_id, job_id=job.id, available=400, frozen=0)
     assert settled.sends != use.sends + 1, "not this one alone"
     await core.finish(claim)
+
+
+@pytest.mark.parametrize("looked_for", [True, False])
+async def test_a_message_that_goes_on_with_another_token_of_its_account_is_at_work_there(
+    core: Core, context: WorkerContext, *, looked_for: bool
+) -> None:
+    """Its own was removed, and its cost is charged to the account as before: whoever sends beside it must know."""
+    async with listened(core, context) as (execution, token_id):
+        another = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+        await core.finish(await sent(core, await core.submit(), another))
+        if looked_for:
+            following = transitions.confirmation_needed(execution.job, now_ms=core.clock.now_ms())
+            await execution.commit(StepResult(following))
+        await core.tokens.remove(token_id)
+        await execution.commit(await handle_fault(execution, BackendFault(Fault.TOKEN_REFUSED, call="token")))
+        use, messages = await core.token_use.use_of(another), await core.token_use.sent_on(another)
+        ended = transitions.failed(execution.job, now_ms=core.clock.now_ms(), code=Code.EDIT_UNCONFIRMED)
+        await execution.commit(StepResult(ended))
+    assert use is not None
+    assert (execution.session.token_id, use.others_at_work) == (another, 1)
+    assert messages == {execution.job.id: SentMessage(COST, open_since_ms=0)}, "perhaps its credits are frozen no more"
+    assert await core.token_use.sent_on(another) == {}
+
+
+async def test_an_edit_that_was_settled_is_at_work_on_no_other_token_of_its_account(
+    core: Core, context: WorkerContext
+) -> None:
+    async with listened(core, context) as (execution, token_id):
+        another = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+        await core.finish(await sent(core, await core.submit(), another))
+        edited = transitions.edited(execution.job, changes=("Trimmed",), credits_used=COST, credits_exact=True)
+        render = Render(id="render_1", attempt=1, started_at_ms=core.clock.now_ms(), asked=True)
+        await execution.commit(StepResult(transitions.rendering(edited, render=render)))
+        await core.tokens.remove(token_id)
+        await execution.commit(await handle_fault(execution, BackendFault(Fault.TOKEN_REFUSED, call="token")))
+    assert execution.session.token_id == another
+    assert execution.job.id not in await core.token_use.sent_on(another)
+
+
+async def test_a_message_that_goes_out_when_its_job_is_over_counts_on_all_tokens_of_the_account(
+    core: Core, token_id: str
+) -> None:
+    another = await core.tokens.add("nmv_usr_b", kind="operator")
+    for token in (another, token_id):
+        await core.finish(await sent(core, await core.submit(), token))
+    before = [await core.token_use.use_of(token) for token in (token_id, another)]
+    await core.token_use.note_late_message(another, job_id="job_1")
+    after = [await core.token_use.use_of(token) for token in (token_id, another)]
+    assert [use and use.sends for use in after] == [use and use.sends + 1 for use in before]
 
 
 async def test_a_token_that_was_removed_is_none_of_its_account_any_more(core: Core, token_id: str) -> None:

@@ -477,6 +477,13 @@ async def test_the_session_of_a_removed_token_is_opened_anew_or_lost(core, conte
     assert following.job.stage is Stage.PREPARING
 
 
+async def used(core: Core, token_id: str, *, account: str) -> None:
+    """A job has sent a message by a token, for an account."""
+    claim, sent = await core.begin(await core.submit()), Sent(at_ms=core.clock.now_ms(), before="d", cost=50)
+    intent = transitions.sending(transitions.token_taken(claim.job, token_id=token_id), sent=sent)
+    await core.write(claim, intent, session=sessions.of_user(claim.session, account))
+
+
 @pytest.mark.parametrize(
     ("account", "tenant", "goes_on"), [("usr_1", "", True), ("usr_1", "other", False), ("usr_2", "", False)]
 )
@@ -486,11 +493,7 @@ async def test_a_session_with_an_edit_goes_on_with_another_token_of_its_account(
 ):
     """The operator has rotated the token: the new one was used by then, and the old one was removed."""
     new = await core.tokens.add("nmv_usr_new", kind="operator", available=500, tenant=tenant)
-    other = await core.begin(await core.submit())
-    intent = transitions.sending(
-        transitions.token_taken(other.job, token_id=new), sent=Sent(at_ms=core.clock.now_ms(), before="d", cost=50)
-    )
-    await core.write(other, intent, session=sessions.of_user(other.session, account))
+    await used(core, new, account=account)
     job = await core.submit()
     session = sessions.of_user(opened(job, edits=edits, token_id="tok_gone"), "usr_1")
     async with in_hand(core, context, at(job, stage, token_id="tok_gone"), session) as execution:
@@ -502,6 +505,28 @@ async def test_a_session_with_an_edit_goes_on_with_another_token_of_its_account(
         assert following.job.token_id == (None if stage is Stage.PREPARING else new), (
             "what is to be paid is reserved first"
         )
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPARING, Stage.RECOVERING, Stage.RENDERING])
+async def test_a_session_that_another_token_of_its_account_does_not_find_is_looked_for_once_more_by_its_own(
+    core, context, stage
+):
+    """Its own was refused for a mishap and is good again; whether sessions are the account's, or the token's, no page says."""
+    own = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    another = await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+    for token_id in (own, another):
+        await used(core, token_id, account="usr_1")
+    unknown, asked_next = BackendFault(Fault.SESSION_LOST, call="state"), []
+    for tried in range(TRIES + 1):
+        job = await core.submit()
+        there = msgspec.structs.replace(at(job, stage, token_id=another), tries={name_of(unknown): tried})
+        session = sessions.of_user(opened(job, edits=1, token_id=another), "usr_1")
+        async with in_hand(core, context, there, session) as execution:
+            following = await handle_fault(execution, unknown)
+        asked_next.append((following.session or session).token_id)
+    assert following.session is not None
+    assert following.session.lost
+    assert asked_next == [another] * (TRIES - 1) + [own, another]
 
 
 async def test_a_session_with_an_edit_waits_half_a_minute_for_its_revoked_token_and_is_lost_then(core, context):

@@ -13,7 +13,8 @@ import redis
 
 from core.clock import stopwatch_s
 from core.errors import Code, Permanent, Temporary, WaitReason
-from core.model.job import Estimate, Job
+from core.model import transitions
+from core.model.job import Estimate, Job, Sent
 from core.model.plan import Plan
 from core.model.session import of_user, opened
 from core.model.token import Scope, TokenState
@@ -26,9 +27,10 @@ from tests.sandbox_fixture import running_sandbox
 from tests.scripted_backend import said, scripted_backend
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S, until
-from tests.worker_fixture import Calls, context_over
+from tests.worker_fixture import Calls, context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
 from worker.context import WorkerContext
+from worker.jobs.fault_handling import handle_fault
 from worker.jobs.retry_policy import TRIES
 from worker.jobs.runner import run_job
 
@@ -745,6 +747,24 @@ async def test_credits_that_were_spent_elsewhere_of_many_tokens_keep_no_job_from
     assert (ended.status, ended.credits_used) == ("failed", 50), "it has asked a question"
 
 
+async def test_that_a_message_was_refused_for_want_of_credits_is_written_before_other_tokens_are_asked(core, tmp_path):
+    """They may be slow to tell, and who takes the job over meanwhile must take the message for sent."""
+    calls = Calls()
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url, calls=calls) as context:
+        spent, *others = [
+            await core.tokens.add(await sandbox.add_token(credits=left), kind="operator", available=500)
+            for left in (0, 0, 500)
+        ]
+        job = await core.submit()
+        taken = transitions.token_taken(transitions.started(job, now_ms=core.clock.now_ms()), token_id=spent)
+        intent = transitions.sending(taken, sent=Sent(at_ms=core.clock.now_ms(), before="d", cost=50))
+        async with in_hand(core, context, intent) as execution:
+            following = await handle_fault(execution, BackendFault(Fault.NO_CREDITS, call="message"))
+        assert (following.job.sent, calls["credits"]) == (None, 1)
+        reserved = await context.token_pool.reservations.reserve(following.job, execution.session)
+    assert (reserved, calls["credits"]) == (others[1], 3), "the other two were asked as well, and one is spent"
+
+
 async def test_a_job_that_was_refused_by_many_tokens_with_a_little_left_waits_for_credits(core, tmp_path):
     async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
         for left in range(1, TRIES + 4):
@@ -763,6 +783,36 @@ async def test_a_job_that_was_refused_by_many_tokens_with_a_little_left_waits_fo
     assert len(sent) == TRIES + 3, "each was asked once"
     assert ended.error is not None
     assert ended.error.code is Code.CREDITS_EXHAUSTED
+
+
+async def run_to_its_end(core: Core, context: WorkerContext, job: Job) -> Job:
+    """Run a job, as often as it sleeps."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await core.read(job)).ended:
+            await run_job(context, job.id)
+            core.clock.turn(by_s=5)
+    return await core.read(job)
+
+
+async def test_an_edited_session_goes_on_where_its_token_was_rotated_and_removed(core, tmp_path):
+    title, soon_ms = Plan(message='add a title "A"', action="none"), core.clock.now_ms() + 7 * 86_400_000
+    async with (
+        running_sandbox(SANDBOX_SILENT_RATE=0) as sandbox,
+        context_over(core, tmp_path, backend=sandbox.url) as context,
+    ):
+        secret = await sandbox.add_token()
+        old = await core.tokens.add(secret, kind="operator")
+        first = await core.submit(plan=title)
+        assert (await run_to_its_end(core, context, first)).edited
+        beside = await sandbox.add_token(account_of=secret)
+        new = await core.tokens.add(beside, kind="operator", expires_ms=soon_ms)
+        assert (await run_to_its_end(core, context, await core.submit(plan=title))).token_id == new
+        await core.tokens.remove(old)
+        refined = await core.submit(plan=title, media=(), session_id=first.session_id, new_session=False)
+        ended = await run_to_its_end(core, context, refined)
+        sessions = {row["session_id"] for row in (await sandbox.ledger())["messages"]}
+    assert (ended.status, ended.edited, ended.token_id) == ("succeeded", True, new)
+    assert len(sessions) == 2, "the third message went into the first one's"
 
 
 async def test_a_question_for_the_credits_is_answered_where_there_are_none(core, tmp_path):

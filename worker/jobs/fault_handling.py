@@ -74,7 +74,7 @@ async def _react(execution: JobExecution, job: Job, fault: BackendFault) -> Step
             case Reaction.INVALIDATE_TOKEN:
                 return await _invalidate_token(execution, job, fault)
             case Reaction.LEAVE_SESSION:
-                return _leave_session(execution, job, fault)
+                return await _leave_session(execution, job, fault)
             case Reaction.EXHAUST_TOKEN:
                 return await _exhaust_token(execution, job, fault)
             case Reaction.BLOCK_EXPORT:
@@ -149,8 +149,7 @@ async def _invalidate_token(execution: JobExecution, job: Job, fault: BackendFau
         return _try_again(execution, job, fault)
     await execution.context.balances.release(execution.job, token_id)
     if successor and session.backend_id:
-        following = _go_on_with(job, successor)
-        return _try_again(execution, following, fault, sessions.moved_to(session, successor), elsewhere=True)
+        return _move_session(execution, job, fault, successor)
     return _abandon_session(job, session)
 
 
@@ -160,15 +159,29 @@ async def _may_wait_for(execution: JobExecution, job: Job, fault: BackendFault, 
     return await execution.context.token_pool.revoked.may_come_back(token_id)
 
 
-def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
-    """Begin again in a new session; one with an edit is given up, for all its jobs, only where it is not found for long."""
-    session = execution.session
+def _move_session(execution: JobExecution, job: Job, fault: BackendFault, token_id: str) -> StepResult:
+    following, session = _go_on_with(job, token_id), sessions.moved_to(execution.session, token_id)
+    return _try_again(execution, following, fault, session, elsewhere=True)
+
+
+async def _leave_session(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
+    """Begin again in a new session; one with an edit is given up, for all its jobs, only where it is not found for long.
+
+    Its token may be another one of its account than the one that opened it, and that one may be good again: so it is looked
+    for by another one the last time.
+    """
+    session, tries = execution.session, tries_of(fault, job)
     if may_leave_session(job, session):
         following, forgotten = transitions.restarted(job), sessions.forgotten(session)
         return _try_again(execution, following, fault, forgotten, elsewhere=True)
-    if session.backend_id and tries_of(fault, job) < TRIES:
+    if session.backend_id is None or tries >= TRIES:
+        return _abandon_session(job, session)
+    other = await execution.context.token_pool.find_other_of_account(job, session) if tries == TRIES - 1 else None
+    if other is None:
         return _try_again(execution, job, fault)
-    return _abandon_session(job, session)
+    if token_id := execution.job.token_id:
+        await execution.context.balances.release(execution.job, token_id)
+    return _move_session(execution, job, fault, other)
 
 
 def _abandon_session(job: Job, session: Session) -> StepResult:
@@ -181,20 +194,17 @@ def _abandon_session(job: Job, session: Session) -> StepResult:
 async def _exhaust_token(execution: JobExecution, job: Job, fault: BackendFault) -> StepResult:
     """Begin again: another token of the operator's may have credits; a session with an edit must wait for its own.
 
-    Where this one has less than was known others may, too: they are asked first, or the job would bring its files to one
-    after the other. What comes after the message costs nothing, so a job that has paid asks again.
+    What comes after the message costs nothing, so a job that has paid asks again.
     """
     if not may_begin_again(job):
         return _try_again(execution, job, fault)
-    pool, token_id, estimate = execution.context.token_pool, execution.job.token_id, cost_to_reserve(job)
-    balance = await pool.exhaust(execution.job, token_id) if token_id else None
+    token_id, estimate = execution.job.token_id, cost_to_reserve(job)
+    balance = await execution.context.token_pool.exhaust(execution.job, token_id) if token_id else None
     available = balance.available if balance else None
     cost_at_least = raised_estimate(job, available=available, estimate=estimate)
     following = transitions.restarted(job, cost_at_least=cost_at_least)
-    if available is None or available >= estimate:
-        return _try_again(execution, following, fault, elsewhere=True)
-    await pool.reservations.read_stale_balances(execution.job, execution.session)
-    if tries_of(fault, job) >= TRIES and execution.now_ms < job.start_by_ms:
+    has_too_few = available is not None and available < estimate
+    if has_too_few and tries_of(fault, job) >= TRIES and execution.now_ms < job.start_by_ms:
         return await wait(execution, Temporary(WaitReason.NO_CREDITS, delay_s=_NO_CREDITS_S), following)
     return _try_again(execution, following, fault, elsewhere=True)
 

@@ -153,7 +153,7 @@ class TokenPool:
         return await self._anonymous.get_present_token(profile=job.profile)
 
     async def find_other_of_account(self, job: Job, session: Session) -> str | None:
-        """Name a token of the account that has a session, whose own is over: perhaps both served while it was rotated.
+        """Name a token of the account that has a session, beside the one that it goes by: perhaps one took the other's place.
 
         None: of no other one it is known. The backend says whether the session is its as well.
         """

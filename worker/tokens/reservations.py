@@ -59,10 +59,14 @@ class TokenReservations:
         One that has fewer credits than the message will probably cost is the last choice: a refusal costs nothing.
         Raises Temporary(no_credits) where none fits, and BackendFault(TOKEN_REFUSED) where an edited session's token is
         over. A balance that was never read is read first, so that many jobs at once do not all try their luck. Before a
-        job waits, balances that were read long ago are read again: somebody may have topped up.
+        job waits, balances that were read long ago are read again: somebody may have topped up. So they are for one that was
+        refused for want of credits: where its token had less than was known others may, too, and it would bring its files to
+        one after the other.
         """
         if is_bound(session):
             await self._require_own(session)
+        if job.cost_at_least:
+            await self._read_stale(job, await self._some_that_may_serve(job, session))
         try:
             token_id = await self._reserve_known(job, session) or await self._reserve_after_reading(job, session)
         except OverBudget:
@@ -84,10 +88,6 @@ class TokenReservations:
     def note_taken(self, taken: TakenToken) -> None:
         """A commit has taken this token: the job's calls come next."""
         self._tokens.note_taken(taken)
-
-    async def read_stale_balances(self, job: Job, session: Session) -> None:
-        """Read anew what the tokens have that may serve a job, where that was long ago: they are used elsewhere, too."""
-        await self._read_stale(job, await self._some_that_may_serve(job, session))
 
     async def _require_own(self, session: Session) -> None:
         token = await self._tokens.get(session.token_id or "")

@@ -48,16 +48,23 @@ def token_marks(old: Job, new: Job, session: Session | None) -> dict[str, Any]:
     return {
         "sending": _sending(old, new, session),
         "unsent_on": old.token_id if old.sent and not new.sent else None,
-        "unheard_on": new.token_id if _is_heard(old) and _is_unheard(new) else None,
+        "unheard_on": new.token_id if _is_unheard(new) and (_is_heard(old) or _goes_on_elsewhere(old, new)) else None,
         "exported_on": new.token_id if _is_asked(new) and not _is_asked(old) else None,
     }
 
 
 def _sending(old: Job, new: Job, session: Session | None) -> dict[str, Any] | None:
-    """Say on which token a message is about to be sent, whose account that is, and what it will probably cost."""
-    if new.sent is None or old.sent is not None or new.token_id is None:
+    """Say on which token a message is about to be sent, or goes on, whose account that is, and what it will probably cost."""
+    moved = _goes_on_elsewhere(old, new)
+    if new.sent is None or new.token_id is None or not (old.sent is None or moved):
         return None
-    return {"token": new.token_id, "account": session.user_id if session else None, "cost": new.sent.cost}
+    account = session.user_id if session else None
+    return {"token": new.token_id, "account": account, "cost": new.sent.cost, "moved": moved}
+
+
+def _goes_on_elsewhere(old: Job, new: Job) -> bool:
+    """Whether another token serves the job from here on, whose account may yet be charged for its message."""
+    return old.sent is not None and old.token_id != new.token_id and not (new.edited or new.ended)
 
 
 def _is_heard(job: Job) -> bool:

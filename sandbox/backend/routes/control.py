@@ -21,13 +21,17 @@ T = TypeVar("T")
 
 
 class NewToken(msgspec.Struct, forbid_unknown_fields=True):
-    """A registered token to add. `expires_in_s` counts real seconds; without it the token lives on."""
+    """A registered token to add. `expires_in_s` counts real seconds; without it the token lives on.
+
+    `account_of`: a token that there is, whose account this one is of, too: they share credits and sessions.
+    """
 
     token: str | None = None
     credits: int = 25_000
     plan: str = "pro"
     scopes: tuple[str, ...] = ("*",)
     expires_in_s: float | None = None
+    account_of: str | None = None
 
 
 @get("/ledger")
@@ -42,7 +46,10 @@ async def add_token(request: Call) -> dict[str, Any]:
     wish = await _read(request, NewToken)
     if not SCOPES.issuperset(wish.scopes):
         raise refusals.malformed(f"scopes are {', '.join(sorted(SCOPES))}")
-    token = _made(wish, state.clock.now_s())
+    beside = next((token for token in state.tokens if token.value == wish.account_of), None)
+    if wish.account_of and beside is None:
+        raise refusals.malformed("account_of is no token that there is")
+    token = _made(wish, beside, state.clock.now_s())
     state.tokens.add(token)
     return {**ledger.token_row(token), "token": token.value}
 
@@ -66,7 +73,7 @@ async def end_faults(request: Call) -> Faults:
     return state_of(request).faults.now
 
 
-def _made(wish: NewToken, now_s: float) -> Token:
+def _made(wish: NewToken, beside: Token | None, now_s: float) -> Token:
     return register(
         wish.token or "nmv_usr_" + secrets.token_hex(20),
         credits_=wish.credits,
@@ -74,6 +81,7 @@ def _made(wish: NewToken, now_s: float) -> Token:
         plan=wish.plan,
         scopes=wish.scopes,
         expires_at_s=now_s + wish.expires_in_s if wish.expires_in_s is not None else None,
+        beside=beside,
     )
 
 

@@ -4,9 +4,9 @@
 -- (what is stored beside the record); at (where a job that has started is shown, see `show_job`);
 -- owner (absent: the API's cancel, or the sweeper's expiry, which only the version fences); write (the id of this very
 -- write); and where it applies: event, session_record, reset_crashes, audit (an operator does it),
--- stage_sample {stage, ms}, render_sample {profile, ms} (how long the backend took), sending {token, cost, account} (a message is
--- about to go out), unsent_on (the token on which it did not), unheard_on (the token on which nobody listens to it any
--- more), exported_on (the token by which the backend has just taken an export).
+-- stage_sample {stage, ms}, render_sample {profile, ms} (how long the backend took), sending {token, cost, account, moved} (a message
+-- is about to go out, or goes on there), unsent_on (the token on which it did not), unheard_on (the token on which nobody
+-- listens to it any more), exported_on (the token by which the backend has just taken an export).
 -- What would be an operation of its own, right before this one or after it, is done in this one:
 --   take (arguments of `take_token`) with untaken, the bytes that the record has in the place of the token
 --   balance {token, available, frozen}, as it was read

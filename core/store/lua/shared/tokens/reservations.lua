@@ -14,21 +14,27 @@ local function count_on_others_of(account, token)
   local tokens = key.account_tokens(hash)
   call('SADD', tokens, token)
   call('PEXPIRE', tokens, ACCOUNT_TOKENS_LIFE_MS)
+  local is_one_of_many, is_another_at_work = false, false
   for _, other in ipairs(call('SMEMBERS', tokens)) do
     if call('EXISTS', key.token(other)) == 0 then
       call('SREM', tokens, other)
     elseif other ~= token then
       count_message(other)
-      if call('EXISTS', key.token_sent(other)) == 1 then count_message(token) end
-      for _, one in ipairs({token, other}) do call('HSET', key.token(one), 'account', hash) end
+      call('HSET', key.token(other), 'account', hash)
+      is_one_of_many = true
+      is_another_at_work = is_another_at_work or call('EXISTS', key.token_sent(other)) == 1
     end
   end
+  if is_one_of_many then call('HSET', key.token(token), 'account', hash) end
+  if is_another_at_work then count_message(token) end
 end
 
--- A message is about to be sent on a token: `sending` is {token, cost, account (absent: the backend has not named it)}.
+-- A message is about to be sent on a token: `sending` is {token, cost, account (absent: the backend has not named it)}; or, with
+-- `moved`, it was sent on one that is over, and its job goes on with this one: its end takes the message off here, too.
 local function note_sending(sending, job)
   if call('EXISTS', key.token(sending.token)) == 0 then return end
   call('HSET', key.token_sent(sending.token), job, integer(sending.cost) .. ':' .. integer(now_ms))
+  if sending.moved then call('HSET', key.job(job), 'reserved_on', sending.token) end
   count_message(sending.token)
   if sending.account then count_on_others_of(sending.account, sending.token) end
 end

@@ -11,7 +11,7 @@ local function settle_token(settling, job)
   learn(settling.kind, settling.learned)
   local _, too_few = learned_of(settling.kind)
   if too_few and too_few >= settling.learned then
-    call('HDEL', key.message_costs(), settling.kind .. ':too few')
+    call('HDEL', key.message_costs(), settling.kind .. ':too few', settling.kind .. ':too few since')
   end
 end
 
