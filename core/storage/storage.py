@@ -41,7 +41,7 @@ _SLOWEST_PART_S = 120.0
 _OTHERS_FIRST_S = 600.0
 #: what a folder is asked, and the library does not ask, takes threads of its own: a volume that hangs keeps them, and nobody else's
 _THREADS = 8
-#: so many of them at most bring files to the disk
+#: so many threads beside those bring files to the disk. Who is stopped meanwhile leaves one that goes on, and none of them for others
 _SYNCS_AT_ONCE = 2
 #: as many as S3 names in one answer
 _LISTED_AT_ONCE = 1000
@@ -89,6 +89,7 @@ class Storage:
         #: None: it is in S3
         self._folder = None if where.startswith("s3://") else Path(where).resolve()
         self._threads = ThreadPoolExecutor(_THREADS, "storage")
+        self._sync_threads = ThreadPoolExecutor(_SYNCS_AT_ONCE, "storage-sync")
         self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
         if opened:
             _ = self._files
@@ -151,15 +152,15 @@ class Storage:
         if not is_there:
             raise _down("its folder is gone") from None
 
-    async def _in_thread(self, call: Callable[..., T], *of: Any, more_s: float = 0.0) -> T:
+    async def _in_thread(self, call: Callable[..., T], *of: Any) -> T:
         """Ask a folder what the library does not. Raises TimeoutError where it hangs; the thread goes on, and is no one else's."""
-        async with asyncio.timeout(self._answer_s + more_s):
+        async with asyncio.timeout(self._answer_s):
             return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *of))
 
     @asynccontextmanager
-    async def _unless_it_hangs(self, path: str) -> AsyncIterator[None]:
+    async def _unless_it_hangs(self, path: str, *, more_s: float = 0.0) -> AsyncIterator[None]:
         """Wait so long for a folder to take or give some bytes; of S3 the library gives up by itself. Raises StorageDown."""
-        async with self._in_our_words(path), asyncio.timeout(self._part_s if self._folder else None):
+        async with self._in_our_words(path), asyncio.timeout(self._part_s + more_s if self._folder else None):
             yield
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], *, lasting: bool = True) -> int:
@@ -173,7 +174,7 @@ class Storage:
             first: HandedOn = asyncio.Queue(maxsize=1)
             size_bytes = hand_on_first(first, await anext(pieces, b""))
             if size_bytes >= PART_BYTES:
-                size_bytes += await self._write_rest_in_parts(path, first, pieces)
+                size_bytes = await self._write_in_parts(path, first, pieces, size_bytes)
             else:
                 await self._put_whole(path, first.get_nowait() or b"")
         if self._folder and lasting:
@@ -190,16 +191,21 @@ class Storage:
             await self._end_of(writing)
             raise
 
-    async def _write_rest_in_parts(self, path: str, handed_on: HandedOn, pieces: AsyncIterable[bytes]) -> int:
-        """Write what is more than one part. Where it breaks off they are given up: S3 would keep them, unseen and at a price."""
-        size_bytes = 0
+    async def _write_in_parts(
+        self, path: str, handed_on: HandedOn, pieces: AsyncIterable[bytes], size_bytes: int
+    ) -> int:
+        """Write what is more than one part, of which so much is handed on, and return its size.
+
+        Where it breaks off they are given up: S3 would keep them, unseen and at a price.
+        """
         writing = asyncio.create_task(self._put(path, Taken(handed_on)))
         try:
             async for piece in pieces:
                 size_bytes += len(piece)
                 async with self._unless_it_hangs(path):
                     await hand_on(handed_on, piece, writing)
-            async with self._unless_it_hangs(path):
+            # a network's volume may be sent all of a file only now that it ends
+            async with self._unless_it_hangs(path, more_s=size_bytes / _SLOWEST_COPY_BYTES_PER_S):
                 await hand_on(handed_on, b"", writing)
                 await asyncio.shield(writing)
         except BaseException:
@@ -216,9 +222,10 @@ class Storage:
 
     async def _bring_to_disk(self, folder: Path, path: str, size_bytes: int) -> None:
         """Wait until a file is on the disk, which has as long for it as a slow one takes. Raises StorageDown."""
-        async with self._syncs, self._in_place(path):
-            more_s = _OTHERS_FIRST_S + size_bytes / _SLOWEST_COPY_BYTES_PER_S
-            await self._in_thread(bring_to_disk, folder, folder / path, more_s=more_s)
+        within_s = self._copied_within_s(size_bytes) + _OTHERS_FIRST_S
+        async with self._syncs, self._in_place(path), asyncio.timeout(within_s):
+            syncing = partial(bring_to_disk, folder, folder / path)
+            await asyncio.get_running_loop().run_in_executor(self._sync_threads, syncing)
 
     @asynccontextmanager
     async def _in_place(self, path: str) -> AsyncIterator[None]:
@@ -306,8 +313,9 @@ class Storage:
             async with self._in_our_words(path):
                 await self._in_thread(delete_tree, self._folder / path)
             return
-        async with self._in_our_words(path), asyncio.timeout(self._answer_s):
-            await obstore.delete_async(self._files, await self._listed(path))
+        with suppress(FileMissing):  # somebody else deletes it, too
+            async with self._in_our_words(path), asyncio.timeout(self._answer_s):
+                await obstore.delete_async(self._files, await self._listed(path))
 
     async def names_in(self, folder: str) -> list[str]:
         """Name the files of a folder, also those of writers that died, as far as we may see them. Raises StorageDown."""

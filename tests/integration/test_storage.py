@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
+import obstore
 import pytest
 
 from core.metrics import REGISTRY
@@ -183,15 +184,22 @@ async def test_where_a_bucket_may_not_be_listed_a_job_can_be_removed_all_the_sam
 
 
 async def test_a_file_that_is_not_there_is_deleted_also_where_the_storage_calls_that_an_error(s3, monkeypatch):
-    key = "<Key>gone/uploads/a</Key><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
+    """As one that somebody else has deleted since its folder was listed."""
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    await Storage(f"s3://{BUCKET}/gone").write("outputs/job_1/a", pieces(5))
+    key = "<Key>gone/outputs/job_1/a</Key><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
     told = f"<DeleteResult><Error>{key}</Error></DeleteResult>".encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(told)
     before = Unread(s3, head + told, at=b"POST ")
     async with await asyncio.start_server(before.serve, "127.0.0.1", 0) as server:
         for name, value in access_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").items():
             monkeypatch.setenv(name, value)
-        await Storage(f"s3://{BUCKET}/gone").delete("uploads/a")
-    assert before.asked.is_set()
+        storage = Storage(f"s3://{BUCKET}/gone")
+        for deleted in (storage.delete("outputs/job_1/a"), storage.delete_folder("outputs/job_1")):
+            await deleted
+            assert before.asked.is_set()
+            before.asked.clear()
 
 
 @pytest.mark.parametrize("away", ["a file where its folder was", "nobody at its address"])
@@ -269,6 +277,20 @@ async def test_a_volume_that_hangs_while_a_file_is_written_is_away(tmp_path, siz
             with pytest.raises(StorageDown):
                 await asyncio.wait_for(asked, PATIENCE_S)
     assert await Storage(str(tmp_path)).write("uploads/a", pieces(size_bytes)) == size_bytes
+
+
+async def test_a_volume_that_sends_a_file_off_only_at_its_end_has_time_for_that_by_its_size(tmp_path, monkeypatch):
+    """As a network's, whose file is whole once all that memory held of it has gone out."""
+    put, part_s = obstore.put_async, 0.1
+
+    async def put_slowly(*of, **how):
+        put_as = await put(*of, **how)
+        await asyncio.sleep(5 * part_s)
+        return put_as
+
+    monkeypatch.setattr(obstore, "put_async", put_slowly)
+    storage = Storage(str(tmp_path), part_s=part_s)
+    assert await storage.write("outputs/a", pieces(PART_BYTES, 1)) == PART_BYTES + 1
 
 
 @pytest.mark.parametrize("error", [errno.ESTALE, errno.ENOTCONN, errno.EIO])
@@ -463,6 +485,36 @@ async def test_a_disk_that_is_slow_to_keep_a_file_keeps_nobody_from_anything_els
     assert not any(each.done() for each in writing), "none is told as written before it is"
     answered.set()
     assert await asyncio.gather(*writing) == [5] * 40
+
+
+async def test_those_who_are_stopped_while_the_disk_is_slow_leave_threads_for_all_that_others_ask(
+    tmp_path, monkeypatch
+):
+    """As dozens of jobs that are cancelled at once while their films are kept: what was asked of the disk goes on."""
+    asked, answered, fsync = threading.Semaphore(0), threading.Event(), os.fsync
+
+    def slow(opened: int) -> None:
+        asked.release()
+        assert answered.wait(PATIENCE_S)
+        fsync(opened)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    storage, stopped = Storage(str(tmp_path)), []
+    try:
+        for n in range(20):
+            stopped.append(asyncio.create_task(storage.write(f"uploads/{n}", pieces(5))))
+            await until(partial(is_whole, tmp_path, str(n)), within_s=PATIENCE_S)
+            await asyncio.to_thread(asked.acquire, timeout=0.1)
+            stopped[-1].cancel()
+        await asyncio.wait(stopped)
+        assert len(await asyncio.wait_for(storage.names_in("uploads"), PATIENCE_S / 2)) == 20
+    finally:
+        answered.set()
+    assert await storage.write("uploads/a", pieces(5)) == 5
+
+
+async def is_whole(folder: Path, name: str) -> bool:
+    return name in files_in(folder)
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT])

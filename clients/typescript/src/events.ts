@@ -87,9 +87,9 @@ class Connection {
     const response = await this.open();
     this.isOver = response.status === 204;
     if (!response.body || this.isOver) return;
-    if (!/^text\/event-stream/.test(response.headers.get("Content-Type") ?? "")) {
+    if (!/^text\/event-stream/i.test(response.headers.get("Content-Type") ?? "")) {
       this.broken = new Error("what answered is no event stream");
-      return void (await response.body.cancel());
+      return void response.body.cancel().catch(() => undefined); // it may have broken off meanwhile
     }
     const openedAt = monotonicMs();
     try {

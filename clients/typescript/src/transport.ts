@@ -1,6 +1,6 @@
 // One call as HTTP: attempts under one Idempotency-Key, `Retry-After` heeded, all within one time.
 
-import { isGone, NoAnswer, refusal } from "./errors.js";
+import { isGone, isPage, NoAnswer, refusal } from "./errors.js";
 import { isDoubtful, isPassing, pauseMs, PASSING, retryAfterMs } from "./retries.js";
 import { checkedMs, chunksOf, Limit, monotonicMs, sleep } from "./timing.js";
 import type { Problem, ProblemCode } from "./types.js";
@@ -92,12 +92,13 @@ export class Transport {
   private async send<T>(call: Call, read: (response: Response) => Promise<T>): Promise<T> {
     const until = monotonicMs() + checkedMs(call.timeoutMs ?? TIMEOUT_MS, "timeoutMs");
     const key = call.makes ? checkedIdempotencyKey(call.idempotencyKey ?? crypto.randomUUID()) : undefined;
-    let maybeDone = false;
+    let [maybeDone, isLost] = [false, false];
     for (let failures = 1; ; failures += 1) {
-      const outcome: Outcome<T> = await this.attempt(maybeDone ? { ...call, waitS: undefined } : call, key, until, read);
+      const outcome: Outcome<T> = await this.attempt(isLost ? { ...call, waitS: undefined } : call, key, until, read);
       if ("value" in outcome) return outcome.value;
       if (maybeDone && call.removes && isGone(outcome.error)) return undefined as T;
       maybeDone ||= call.method !== "GET" && outcome.maybeDone;
+      isLost ||= outcome.maybeDone && (outcome.error instanceof NoAnswer || isPage(outcome.error));
       const pause = pauseMs(failures, outcome.retryAfterMs, Math.random());
       if (call.once || !outcome.again || monotonicMs() + pause >= until) {
         throw Object.assign(outcome.error, { maybeDone, idempotencyKey: key });

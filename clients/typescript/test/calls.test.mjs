@@ -26,10 +26,10 @@ test("a submit is tried again over breaks and busy answers, under one key", asyn
 
 test("an answer that waits and is lost, as behind a proxy that lets none wait, is asked for once more at once", async (t) => {
   for (const lost of [broken, (response) => response.writeHead(504).end()]) {
-    const busy = problem(429, "rate_limited", { "Retry-After": "1" });
-    const server = await scripted(t, busy, lost, json(202, { id: "job_1" }));
+    const [busy, away] = [problem(429, "rate_limited", { "Retry-After": "1" }), problem(503, "unavailable", { "Retry-After": "0" })];
+    const server = await scripted(t, busy, away, lost, json(202, { id: "job_1" }));
     assert.equal((await client(server).submit({ prompt: "trim" }, { waitS: 60 })).id, "job_1");
-    assert.deepEqual(server.asked.map((request) => request.headers.prefer), ["wait=60", "wait=60", undefined]);
+    assert.deepEqual(server.asked.map((request) => request.headers.prefer), ["wait=60", "wait=60", "wait=60", undefined]);
     assert.equal(keys(server).size, 1);
   }
 });
