@@ -186,9 +186,9 @@ def timeline_seen(job: Job, *, timeline: str, changes: tuple[str, ...]) -> Job:
     return _next(job, timeline=timeline, changes=changes)
 
 
-def rendering(job: Job, *, render: Render) -> Job:
-    """A render has this id from now on; asking for it twice is harmless."""
-    return moved(job, Stage.RENDERING, render=render)
+def rendering(job: Job, *, render: Render, tries: dict[str, int] | None = None) -> Job:
+    """A render has this id from now on; asking for it twice is harmless. `tries`: what goes on from before."""
+    return moved(job, Stage.RENDERING, render=render, tries=tries or {})
 
 
 def polled(job: Job, *, render: Render) -> Job:

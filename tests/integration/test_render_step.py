@@ -167,6 +167,14 @@ async def test_where_a_resolution_breaks_the_backend_each_time_the_render_is_ask
     assert with_it[0]["id"] in [orphan.id for orphan in await context.orphan_renders.due()]
 
 
+async def test_a_backend_that_breaks_without_a_resolution_too_is_not_asked_more_often_for_that(core, context, backend):
+    backend.says("render", *(said({"detail": "Internal Server Error"}, 500),) * (TRIES + 2))
+    async with at_export(core, context, output_ask=Output(resolution="360p", resolution_asked=True)) as execution:
+        job = await stepped(execution, TRIES + 3)
+    assert "resolution" not in backend.calls("render")[-1].json["output"]
+    assert job.tries == {"render error": TRIES + 1}
+
+
 @pytest.mark.parametrize("away", [page(502), page(500), said({"detail": "unavailable"}, 503), Answer(status=504)])
 async def test_a_backend_that_is_away_takes_no_resolution_from_a_film(core, context, backend, away):
     """Nor does it where its first answer after that is an error of its own, as from one that has just begun."""

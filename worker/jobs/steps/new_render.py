@@ -17,10 +17,10 @@ def first_render(*, now_ms: int) -> Render:
 
 
 def name_render(execution: JobExecution, *, attempt: int, any_resolution: bool = False) -> StepResult:
-    """Write down the id before the render is asked for."""
-    now_ms = execution.now_ms
+    """Write down the id before the render is asked for. Without a resolution it may be no better, so pauses go on growing."""
+    job, now_ms = execution.job, execution.now_ms
     wanted = Render(id=new_render_id(now_ms), attempt=attempt, started_at_ms=now_ms, any_resolution=any_resolution)
-    return StepResult(transitions.rendering(execution.job, render=wanted))
+    return StepResult(transitions.rendering(job, render=wanted, tries=job.tries if any_resolution else None))
 
 
 def render_anew(execution: JobExecution, failed: Render, words: str | None) -> StepResult:
