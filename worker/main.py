@@ -99,10 +99,11 @@ async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: as
 
 
 async def _begin(context: WorkerContext, readiness: Readiness) -> None:
-    for warning in await readiness.look():
-        log.warning(warning)
+    warnings = await readiness.look()
     await join(context.membership)
     await _add_operator_tokens(context)
+    for warning in warnings:  # said once: a Redis that is full answers each try
+        log.warning(warning)
 
 
 async def _add_operator_tokens(context: WorkerContext) -> None:

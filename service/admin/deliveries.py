@@ -73,7 +73,7 @@ async def redeliver_dead(
         act.outcome = f"done: {done.sent} sent"
     await _warn_of_disabled(context, tenant)
     if not done.sent:
-        words = "that were made then was given up: what is, after ten attempts, was made up to four days before"
+        words = "that were made then was given up: what is, after ten attempts, was made up to a week before"
         click.echo(f"None of {tenant}'s callbacks {words}.", err=True)
     if as_json:
         print_json({"sent": done.sent, "has_more": done.has_more})

@@ -503,6 +503,13 @@ def test_no_password_in_an_address_of_sentinels_gets_into_a_report(monkeypatch: 
     assert private_of(load_settings()) == {SECRET_KEY, url, "hush%40redis", "hush@redis", "hush_sentinels"}
 
 
+def test_no_password_behind_the_question_mark_of_an_address_gets_into_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "redis://127.0.0.1:6379/0?username=reelgate&password=hush%23redis+1"
+    for name, value in {"REELGATE_SECRET_KEYS": SECRET_KEY, "REDIS_URL": url, "NEMO_TOKEN": ""}.items():
+        monkeypatch.setenv(name, value)
+    assert private_of(load_settings()) >= {"hush%23redis+1", "hush#redis 1"}
+
+
 @pytest.mark.parametrize("word", ["works", "warning", "redis", "true"])
 def test_a_password_that_is_a_word_of_the_report_leaves_the_report_whole(word: str) -> None:
     """What it says of paid calls would be lost with it."""

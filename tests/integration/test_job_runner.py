@@ -199,11 +199,14 @@ async def test_a_message_whose_answer_complains_as_nobody_has_described_is_looke
         (Answer(b": hi\n\n"), "The backend ended without a word, and no change could be confirmed."),
         (Answer(b": hi\n\n", length=999), "The connection broke during the edit, and no change could be confirmed."),
         (Answer(b'data: {"error":"no"}\n\n'), "The backend answered with an error, and no change could be confirmed."),
+        (said({"code": 500}, 500), "The backend answered with an error, and no change could be confirmed."),
+        (page(504), "The connection broke during the edit, and no change could be confirmed."),
     ],
 )
 async def test_an_edit_that_shows_nowhere_is_told_by_how_its_stream_ended(core, context, backend, stream, words):
     """Three in ten edits say nothing: whoever looks for a broken network after one looks in the wrong place."""
-    backend.says("/run_sse", dataclasses.replace(stream, content_type="text/event-stream"))
+    is_stream = stream.status == 200
+    backend.says("/run_sse", dataclasses.replace(stream, content_type="text/event-stream") if is_stream else stream)
     backend.says("state", said({"code": 0, "data": {"state": {"draft": {}}}}))
     async with at(core, context, Stage.EDITING) as execution:
         about_to_send(execution)

@@ -205,6 +205,19 @@ async def test_a_url_that_outlasts_the_patience_of_who_is_before_the_backend_is_
     assert ways(backend) == ["url"] * 6 + ["bytes"]
 
 
+async def test_a_url_at_which_the_backend_is_silent_is_brought_by_its_bytes_while_there_is_time_for_them(
+    core, context, backend
+):
+    """Six silences of 300 s would take all the time that a job has."""
+    backend.says("upload", *(page(504),) * 3, TAKEN)
+    async with uploading(core, context, by_url(backend)) as execution:
+        while execution.session.uploaded == 0 and not execution.job.ended:
+            asked = len(ways(backend))
+            await stepped(execution)
+            core.clock.turn(by_s=301 * (len(ways(backend)) - asked))
+    assert ways(backend) == ["url"] * 3 + ["bytes"]
+
+
 async def test_files_that_are_brought_again_for_one_do_not_hide_how_often_that_one_was_tried(core, context, backend):
     """Each try of the second file begins a new session, and so with the first file."""
     second = MediaRef(url=backend.url + "/b.mp4", name="b.mp4")

@@ -88,6 +88,27 @@ async def test_a_worker_that_waits_for_redis_says_so_once(tmp_path: Path) -> Non
     assert lines.count(b"waiting for Redis") == 1, lines
 
 
+async def test_a_worker_that_waits_for_room_warns_of_nothing_again_and_again(tmp_path: Path) -> None:
+    """Redis answers each of its tries, and there is something to warn of."""
+    with running_redis() as server, redis.Redis.from_url(server.url) as client:
+        async with running_worker(server.url, tmp_path, 0) as child:
+            assert await is_ready(child)
+        client.config_set("appendonly", "no")
+        client.config_set("maxmemory", 1)
+        client.config_resetstat()
+
+        async def has_tried() -> bool:
+            return int(client.info("commandstats").get("cmdstat_persist", {"calls": 0})["calls"]) > 5
+
+        more = {"NEMO_TOKEN": "nmv_usr_new", "REELGATE_LOG_FORMAT": "json"}
+        async with running_worker(server.url, tmp_path, 0, said=True, **more) as child:
+            await until(has_tried, within_s=PATIENCE_S)
+            child.send_signal(signal.SIGTERM)
+            _, lines = await asyncio.wait_for(child.communicate(), PATIENCE_S)
+    assert lines.count(b"waiting for Redis") == 1, lines
+    assert lines.count(b"Redis runs without AOF") <= 1, lines
+
+
 def probing(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S)
 

@@ -1,10 +1,11 @@
 """One run of the doctor: what is ours first, then the backend with the token that the gateway would use."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from core.clock import Clock, rfc3339
 from core.errors import Temporary
@@ -179,11 +180,12 @@ def private_of(settings: Settings) -> set[str]:
 
 
 def _passwords_in(redis_url: str) -> set[str]:
-    """Take them out of an address, as they stand there and as they are meant."""
+    """Take them out of an address, as they stand there and as they are meant; an option behind its ? may be one."""
     sentinels = parse_sentinel_url(redis_url) if is_sentinel_url(redis_url) else None
-    own = urlsplit(sentinels.redis_url if sentinels else redis_url).password
-    found = {own, own and unquote(own), sentinels and sentinels.sentinel_password}
-    return {password for password in found if password}
+    where = urlsplit(sentinels.redis_url if sentinels else redis_url)
+    options = re.findall(r"[?&](?:sentinel_)?password=([^&]*)", redis_url)
+    found = {where.password or "", *options}
+    return {each for password in found for each in (password, unquote(password), unquote_plus(password)) if each}
 
 
 def _report(backend: str, found: _Findings, *, account: str, spent: bool) -> Report:

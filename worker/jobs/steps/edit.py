@@ -92,7 +92,7 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
     transcript, settings = Transcript(), execution.context.settings
     text = execution.job.plan.message
     assert text is not None
-    closed = False
+    closed = complained = False
     try:
         async with (
             asyncio.timeout(settings.stream_limit_s),
@@ -112,7 +112,8 @@ async def _send(execution: JobExecution, credentials: Credentials, session_id: s
         log.info("the message's stream broke off", fault=str(fault))
         if fault.fault is Fault.REFUSED:  # what it says may be all that comes, as a stream's words may
             return StreamOutcome(fault.detail, tools_ran=False, closed=True, complained=True)
-    ran, complained = bool(transcript.tools_ran), transcript.error is not None
+        complained = fault.by_backend
+    ran, complained = bool(transcript.tools_ran), complained or transcript.error is not None
     return StreamOutcome(transcript.text, ran, closed, transcript.kept_results_back, complained)
 
 

@@ -14,7 +14,7 @@ from core.errors import Code, Permanent
 from core.media.formats import HEAD_BYTES, format_of_content, format_of_name, name_as
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import MediaRef, Stage, Status
+from core.model.job import Job, MediaRef, Stage, Status
 from core.profiles import PROFILES
 from core.storage.job_files import discard_file, new_fetched_path
 from core.storage.storage import FileMissing, StorageDown
@@ -35,6 +35,8 @@ _FETCHES = 4
 #: after so many errors of the backend's own at a URL, the next one is taken to be about the URL; and after more pages of a
 #: proxy, or silences, which is what becomes of a URL that takes the backend too long, as long as a session can be opened
 _ERRORS_AT_URL, _BREAKS_AT_URL = 2, TRIES
+#: a silence is 300 s long: six of them are all the time that a job has by default, of which so large a part is left for the bytes
+_TIME_FOR_BYTES = 2 / 3
 #: what the code beside a file means that was not taken
 _FAULTS = {4001: Fault.UNSUPPORTED, 4002: Fault.TOO_LARGE}
 
@@ -210,11 +212,16 @@ async def _send_url(execution: JobExecution, url: str) -> UploadAnswer:
     except BackendFault as fault:
         if fault.fault in (Fault.REFUSED, Fault.UNSUPPORTED):
             return UploadAnswer([])
-        if fault.maybe_done and tries_of(fault, execution.job) >= (
-            _ERRORS_AT_URL if fault.by_backend else _BREAKS_AT_URL
-        ):
+        if fault.maybe_done and _is_about_url(fault, execution.job, now_ms=execution.now_ms):
             return UploadAnswer([], listed=False)
         raise
+
+
+def _is_about_url(fault: BackendFault, job: Job, *, now_ms: int) -> bool:
+    """Whether what breaks each time is taken to be about the URL; sooner where it takes long, since bytes need time as well."""
+    left = (job.deadline_ms - now_ms) / (job.timeout_s * 1000)
+    is_soon = fault.by_backend or left < _TIME_FOR_BYTES
+    return tries_of(fault, job) >= (_ERRORS_AT_URL if is_soon else _BREAKS_AT_URL)
 
 
 def _fetched(execution: JobExecution, url: str) -> AbstractAsyncContextManager[Fetched]:
