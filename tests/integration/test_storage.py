@@ -562,6 +562,30 @@ async def test_what_processes_left_that_died_while_they_wrote_goes_with_the_file
     assert files_in(tmp_path) == []
 
 
+ENDS_WHILE_ITS_FOLDER_HANGS = """
+import asyncio, os, sys, threading
+from contextlib import suppress
+from core.storage.storage import Storage, StorageDown
+
+async def chunks():
+    yield b"x"
+
+storage = Storage(sys.argv[1], answer_s=0.1)
+os.stat = lambda *of, **how: threading.Event().wait()
+with suppress(StorageDown):
+    asyncio.run(storage.write("uploads/a", chunks()))
+"""
+
+
+async def test_a_process_ends_although_its_folder_hangs(tmp_path):
+    ending = await asyncio.create_subprocess_exec(sys.executable, "-c", ENDS_WHILE_ITS_FOLDER_HANGS, tmp_path)
+    try:
+        assert await asyncio.wait_for(ending.wait(), PATIENCE_S) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            ending.kill()
+
+
 @pytest.mark.parametrize("asked", ["write", "size_bytes", "delete"])
 async def test_a_folder_that_is_gone_is_a_storage_that_is_away(tmp_path, asked):
     storage = Storage(str(tmp_path / "files"))
