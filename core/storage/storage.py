@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property, partial
@@ -28,6 +27,7 @@ from core.storage.parts import (
     hand_on_first,
     in_pieces,
 )
+from core.storage.threads import HangingThreads
 
 #: who asks a storage that hangs for a size or a few bytes, or to delete, hears so after this; its library alone goes on for minutes
 _ANSWER_S = 15.0
@@ -88,8 +88,7 @@ class Storage:
         self._part_s = part_s
         #: None: it is in S3
         self._folder = None if where.startswith("s3://") else Path(where).resolve()
-        self._threads = ThreadPoolExecutor(_THREADS, "storage")
-        self._sync_threads = ThreadPoolExecutor(_SYNCS_AT_ONCE, "storage-sync")
+        self._threads, self._sync_threads = HangingThreads(_THREADS), HangingThreads(_SYNCS_AT_ONCE)
         self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
         if opened:
             _ = self._files
@@ -155,7 +154,7 @@ class Storage:
     async def _in_thread(self, call: Callable[..., T], *of: Any) -> T:
         """Ask a folder what the library does not. Raises TimeoutError where it hangs; the thread goes on, and is no one else's."""
         async with asyncio.timeout(self._answer_s):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *of))
+            return await self._threads.run(partial(call, *of))
 
     @asynccontextmanager
     async def _unless_it_hangs(self, path: str, *, more_s: float = 0.0) -> AsyncIterator[None]:
@@ -224,8 +223,7 @@ class Storage:
         """Wait until a file is on the disk, which has as long for it as a slow one takes. Raises StorageDown."""
         within_s = self._copied_within_s(size_bytes) + _OTHERS_FIRST_S
         async with self._syncs, self._in_place(path), asyncio.timeout(within_s):
-            syncing = partial(bring_to_disk, folder, folder / path)
-            await asyncio.get_running_loop().run_in_executor(self._sync_threads, syncing)
+            await self._sync_threads.run(partial(bring_to_disk, folder, folder / path))
 
     @asynccontextmanager
     async def _in_place(self, path: str) -> AsyncIterator[None]:

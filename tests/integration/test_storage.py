@@ -290,7 +290,7 @@ async def test_a_volume_that_sends_a_file_off_only_at_its_end_has_time_for_that_
 
     monkeypatch.setattr(obstore, "put_async", put_slowly)
     storage = Storage(str(tmp_path), part_s=part_s)
-    assert await storage.write("outputs/a", pieces(PART_BYTES, 1)) == PART_BYTES + 1
+    assert await storage.write("outputs/a", pieces(4 * PART_BYTES)) == 4 * PART_BYTES
 
 
 @pytest.mark.parametrize("error", [errno.ESTALE, errno.ENOTCONN, errno.EIO])
@@ -560,6 +560,30 @@ async def test_what_processes_left_that_died_while_they_wrote_goes_with_the_file
     assert len(files_in(tmp_path)) == 2
     await Storage(str(tmp_path)).delete("uploads/a.mp4")
     assert files_in(tmp_path) == []
+
+
+ENDS_WHILE_ITS_FOLDER_HANGS = """
+import asyncio, os, sys, threading
+from contextlib import suppress
+from core.storage.storage import Storage, StorageDown
+
+async def chunks():
+    yield b"x"
+
+storage = Storage(sys.argv[1], answer_s=0.1)
+os.stat = lambda *of, **how: threading.Event().wait()
+with suppress(StorageDown):
+    asyncio.run(storage.write("uploads/a", chunks()))
+"""
+
+
+async def test_a_process_ends_although_its_folder_hangs(tmp_path):
+    ending = await asyncio.create_subprocess_exec(sys.executable, "-c", ENDS_WHILE_ITS_FOLDER_HANGS, tmp_path)
+    try:
+        assert await asyncio.wait_for(ending.wait(), PATIENCE_S) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            ending.kill()
 
 
 @pytest.mark.parametrize("asked", ["write", "size_bytes", "delete"])
