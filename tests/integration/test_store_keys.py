@@ -8,6 +8,7 @@ from core.events.batch import Batch, completion
 from core.events.delivery import Delivery, DeliveryState
 from core.events.event import JOB_EVENTS
 from core.ids import new_id
+from core.model import session as sessions
 from core.model import transitions
 from core.model.formats import FIRST_FORMAT, Mark
 from core.model.job import OutputFile, Sent, Webhook
@@ -65,7 +66,9 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     )
     taken = transitions.token_taken(claim.job, token_id=token)
     new = transitions.sending(taken, sent=Sent(at_ms=1, before="d", cost=50))
-    await core.write(claim, new, fields={"before": b"{}", "tracks": b"[]"})
+    session = sessions.of_user(claim.session, "usr_1")
+    await core.write(claim, new, session=session, fields={"before": b"{}", "tracks": b"[]"})
+    await a_message_by_another_token_of_the_account(core)
     core.clock.turn(by_s=60)
     successor = await core.jobs.claim(claim.job.id, owner="w:successor")
     assert successor is not None
@@ -73,6 +76,14 @@ async def a_job_that_runs_with_all_that_can_be_beside_it(core: Core) -> None:
     (delivery, _), *_ = await core.deliveries.of_job(claim.job.id)
     assert await core.deliveries.claim(delivery.id, owner="w:1", lease_ms=1000)
     await core.deliveries.record(delivery, owner="w:1", unwanted="gone")
+
+
+async def a_message_by_another_token_of_the_account(core: Core) -> None:
+    token = await core.tokens.add("another secret", kind="operator")
+    claim = await core.begin(await core.submit())
+    sent = Sent(at_ms=1, before="d", cost=50)
+    new = transitions.sending(transitions.token_taken(claim.job, token_id=token), sent=sent)
+    await core.write(claim, new, session=sessions.of_user(claim.session, "usr_1"))
 
 
 async def a_batch_of_which_nobody_wants_to_hear(core: Core) -> None:
