@@ -89,6 +89,7 @@ class Storage:
         #: None: it is in S3
         self._folder = None if where.startswith("s3://") else Path(where).resolve()
         self._threads, self._sync_threads = HangingThreads(_THREADS), HangingThreads(_SYNCS_AT_ONCE)
+        #: a file's time begins with its turn; the threads alone would have it pass while others are brought to the disk
         self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
         if opened:
             _ = self._files
