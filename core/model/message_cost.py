@@ -1,6 +1,7 @@
 """What a message will probably cost, so that credits can be reserved before it is sent. Pure."""
 
 import re
+from functools import lru_cache
 
 from core.media.formats import MEDIUM_OF, format_of_name
 from core.model.generation_words import ASCII_PARTS, MAKES_A_FILM
@@ -52,6 +53,7 @@ def is_generation(job: Job) -> bool:
     return made_to_generate or not _brings_footage(job) or _GIVES_TEXT.search(message) is not None
 
 
+@lru_cache(maxsize=256)  # asked a dozen times of each job, on its way through the API and its worker
 def _generates(message: str) -> bool:
     """Tell whether a video is asked for. That no verb of making is there, as in most edits, is far sooner said than the rest."""
     lower = message.lower()

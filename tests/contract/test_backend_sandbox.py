@@ -11,7 +11,7 @@ import pytest_asyncio
 from sandbox.clips import make_talk_clip
 from tests.sandbox_fixture import Sandbox, running_sandbox
 from worker.backend.client import Backend, Credentials
-from worker.backend.drafts import changes, exportable, fingerprint, summary
+from worker.backend.drafts import changes, exportable, fingerprint, summary, timeline
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.gui_talk import is_question, translate
 from worker.backend.responses import RenderStatus, State
@@ -167,7 +167,7 @@ async def test_a_silent_edit_is_told_from_the_drafts(stage: Stage) -> None:
     told = changes(before, after)
     assert {"Speed changed to 2x", "Aspect ratio changed to 9:16"} <= set(told)
     assert any(each.startswith('Title added: "Paradise Found" (white, top-center') for each in told)
-    assert '"Paradise Found"' in summary(after)
+    assert '"Paradise Found"' in summary(timeline(after))
 
 
 async def test_two_reads_of_one_draft_are_the_same_content(stage: Stage) -> None:

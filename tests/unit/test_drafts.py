@@ -17,6 +17,7 @@ from worker.backend.drafts import (
     sound_only,
     state_fingerprint,
     summary,
+    timeline,
     tracks,
 )
 
@@ -44,7 +45,7 @@ def draft(
 
 def test_the_summary_reads_as_callers_know_it() -> None:
     made = draft(clip(), tunes=(tune(),), titles=(title("Urban Dreams"),))
-    assert summary(made) == (
+    assert summary(timeline(made)) == (
         'Timeline (3 tracks): 1. Video: city timelapse (0-10s) 2. BGM: Lo-fi (0-10s, 35%) 3. Title: "Urban Dreams" (0-3s)'
     )
 
@@ -86,12 +87,12 @@ def test_the_summary_reads_as_callers_know_it() -> None:
     ],
 )
 def test_a_summary_says_what_is_known_and_no_more(seen: object, words: str) -> None:
-    assert summary(seen) == words
+    assert summary(timeline(seen)) == words
 
 
 def test_tracks_are_told_as_json_without_links() -> None:
     made = draft(clip(start_in=500, look=["warmer"]), titles=(title("Hi", position="top", style={"color": "white"}),))
-    assert tracks(made) == [
+    assert tracks(timeline(made)) == [
         {
             "type": "video",
             "name": None,
@@ -105,7 +106,7 @@ def test_tracks_are_told_as_json_without_links() -> None:
             "segments": [{"start_s": 0, "duration_s": 3, "text": "Hi", "position": "top", "color": "white"}],
         },
     ]
-    assert json.loads(json.dumps(tracks(made))) == tracks(made)
+    assert json.loads(json.dumps(tracks(timeline(made)))) == tracks(timeline(made))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,10 @@ def test_a_draft_that_is_nothing_but_its_tracks_is_read_as_any_other() -> None:
     one = draft(clip())
     other = draft(clip(), titles=(title("Hi"),))
     bare, bare_other = one["t"], other["t"]
-    assert (summary(bare_other), tracks(bare_other)) == (summary({"t": bare_other}), tracks({"t": bare_other}))
+    assert (summary(timeline(bare_other)), tracks(timeline(bare_other))) == (
+        summary(timeline({"t": bare_other})),
+        tracks(timeline({"t": bare_other})),
+    )
     assert changes(bare, bare_other) == changes({"t": bare}, {"t": bare_other}) != []
     assert fingerprint(bare) == fingerprint({"t": bare}) != fingerprint(bare_other)
     assert same_draft(bare, bare)
@@ -298,7 +302,7 @@ def test_new_media_with_effects_are_told_together() -> None:
 
 def test_no_token_of_the_backend_leaves_a_draft() -> None:
     made = draft(clip(name="nmv_usr_secret"), titles=(title("see nmv_usr_secret"),))
-    assert "nmv_usr" not in summary(made) + json.dumps(tracks(made)) + "".join(changes(None, made))
+    assert "nmv_usr" not in summary(timeline(made)) + json.dumps(tracks(timeline(made))) + "".join(changes(None, made))
 
 
 KEYS = st.sampled_from(
@@ -313,10 +317,10 @@ DRAFTS = st.fixed_dictionaries({"t": st.lists(TRACKS | HOSTILE, max_size=3), "m"
 
 @given(DRAFTS, DRAFTS)
 def test_no_draft_breaks_it(before: Any, after: Any) -> None:
-    assert summary(after).startswith("Timeline (")
-    assert "\n" not in summary(after)
+    assert summary(timeline(after)).startswith("Timeline (")
+    assert "\n" not in summary(timeline(after))
     assert isinstance(exportable(after), bool)
-    json.dumps(tracks(after))
+    json.dumps(tracks(timeline(after)))
     assert (changes(before, after) == []) == (fingerprint(before) == fingerprint(after))
     assert changes(after, after) == []
 
@@ -326,7 +330,7 @@ def test_a_draft_nested_without_end_is_read() -> None:
     for _ in range(5_000):
         deep = {"t": [deep]}
     assert fingerprint(deep) == fingerprint(deep)
-    assert summary(deep) == "Timeline (1 track): 1. Track (empty)"
+    assert summary(timeline(deep)) == "Timeline (1 track): 1. Track (empty)"
 
 
 def state(**facts: Any) -> dict[str, Any]:
@@ -404,12 +408,14 @@ def track(kind: int, *segments: dict[str, Any]) -> dict[str, Any]:
 def test_a_film_must_be_as_long_as_what_is_surely_shown_in_it(
     layers: list[dict[str, Any]], length: float | None
 ) -> None:
-    assert length_s({"t": layers}) == length
+    assert length_s(timeline({"t": layers})) == length
 
 
 def test_a_timeline_of_sounds_alone_shows_nothing() -> None:
     sound, empty = track(1, {"st": 0, "d": 4000}), track(0)
-    assert [sound_only({"t": layers}) for layers in ([sound], [sound, empty], [sound, track(0, {"d": 1})], [])] == [
+    assert [
+        sound_only(timeline({"t": layers})) for layers in ([sound], [sound, empty], [sound, track(0, {"d": 1})], [])
+    ] == [
         True,
         True,
         False,

@@ -9,11 +9,12 @@ from worker.backend.drafts.diff import changes
 from worker.backend.drafts.find import find_draft, written_out
 from worker.backend.drafts.fingerprint import exportable, fingerprint, same_draft, state_fingerprint
 from worker.backend.drafts.length import length_s, sound_only
-from worker.backend.drafts.parse import Draft
+from worker.backend.drafts.parse import Draft, Timeline, timeline
 from worker.backend.drafts.summary import summary, tracks
 
 __all__ = [
     "Draft",
+    "Timeline",
     "changes",
     "exportable",
     "find_draft",
@@ -23,6 +24,7 @@ __all__ = [
     "sound_only",
     "state_fingerprint",
     "summary",
+    "timeline",
     "tracks",
     "written_out",
 ]

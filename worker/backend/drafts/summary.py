@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from worker.backend.drafts.parse import Segment, Track, TrackKind, timeline
+from worker.backend.drafts.parse import Segment, Timeline, Track, TrackKind
 
 _LABELS: dict[TrackKind, str] = {"video": "Video", "audio": "BGM", "text": "Title", "other": "Track"}
 _MOST_NAMES = 3
@@ -13,22 +13,21 @@ _MS_FIELDS = {"start_ms", "duration_ms", "source_in_ms", "fade_in_ms", "fade_out
 _HIDDEN_FIELDS = {"source"}
 
 
-def summary(draft: object) -> str:
+def summary(seen: Timeline) -> str:
     """Say what is on the timeline.
 
     ``Timeline (3 tracks): 1. Video: city timelapse (0-10s) 2. BGM: Lo-fi (0-10s, 35%) 3. Title: "Urban Dreams" (0-3s)``
     """
-    found = timeline(draft).tracks
-    head = f"Timeline ({counted(len(found), 'track')})"
-    lines = [f"{place}. {_line(track)}" for place, track in enumerate(found, start=1)]
+    head = f"Timeline ({counted(len(seen.tracks), 'track')})"
+    lines = [f"{place}. {_line(track)}" for place, track in enumerate(seen.tracks, start=1)]
     return f"{head}: {' '.join(lines)}" if lines else head
 
 
-def tracks(draft: object) -> list[dict[str, Any]]:
+def tracks(seen: Timeline) -> list[dict[str, Any]]:
     """List the tracks: ``{"type": "audio", "name": "Lo-fi", "segments": [{"start_s": 0, "volume": 0.35, …}]}``."""
     return [
         {"type": track.kind, "name": track.name, "segments": [_facts(segment) for segment in track.segments]}
-        for track in timeline(draft).tracks
+        for track in seen.tracks
     ]
 
 

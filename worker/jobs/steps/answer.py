@@ -42,8 +42,8 @@ async def _answer_state(execution: JobExecution) -> StepResult:
     draft: drafts.Draft | None = None
     if execution.session.backend_id:
         draft = (await execution.read_state()).draft
-    summary = drafts.summary(draft)
-    tracks = drafts.tracks(draft)
+    seen = drafts.timeline(draft)
+    summary, tracks = drafts.summary(seen), drafts.tracks(seen)
     told = _end_with(execution, {"timeline": summary, "tracks": tracks}, reply=summary, timeline=summary)
     return told._replace(fields={"tracks": pack_json(tracks)})
 

@@ -48,10 +48,11 @@ async def _go_on(
     execution: JobExecution, job: Job, state: State, reading: CreditReading, work: TokenWork
 ) -> StepResult:
     """Keep the timeline, and go on to the export, or end. What may still come after all, the session's next job waits for."""
-    timeline = drafts.summary(state.draft)
+    seen = drafts.timeline(state.draft)
+    timeline = drafts.summary(seen)
     job = msgspec.structs.replace(job, timeline=timeline)
     session = sessions.timeline_changed(session_after_edit(execution, reading), job_id=job.id, timeline=timeline)
-    fields = {"tracks": pack_json(drafts.tracks(state.draft))}
+    fields = {"tracks": pack_json(drafts.tracks(seen))}
     if job.plan.action == "export":
         named = first_render(now_ms=execution.now_ms)
         return StepResult(transitions.rendering(job, render=named), session, fields=fields, token_work=work)

@@ -58,7 +58,8 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
     draft, output = (await execution.read_state()).draft, _output_of(execution.job, wanted)
     if draft is None or not drafts.exportable(draft):
         return _wait_for_draft(execution)
-    told = await _told_anew(execution, draft)
+    seen = drafts.timeline(draft)
+    told = await _told_anew(execution, draft, seen)
     try:
         backend_id = await _start_render(execution, wanted.id, draft, output)
     except BackendFault as fault:
@@ -68,7 +69,7 @@ async def _ask(execution: JobExecution, wanted: Render) -> StepResult:
             await leave_render(execution)
         return name_render(execution, attempt=wanted.attempt, any_resolution=True)
     known = msgspec.structs.replace(
-        wanted, backend_id=backend_id, timeline_s=drafts.length_s(draft), sound_only=drafts.sound_only(draft)
+        wanted, backend_id=backend_id, timeline_s=drafts.length_s(seen), sound_only=drafts.sound_only(seen)
     )
     return await _note_asked(execution, known, told)
 
@@ -109,15 +110,15 @@ async def _note_asked(execution: JobExecution, wanted: Render, told: StepResult)
     return StepResult(transitions.polled(job, render=asked), session, park_s=pause_s, fields=told.fields)
 
 
-async def _told_anew(execution: JobExecution, draft: drafts.Draft) -> StepResult:
+async def _told_anew(execution: JobExecution, draft: drafts.Draft, seen: drafts.Timeline) -> StepResult:
     """Tell of what is rendered, where more than that was seen when the edit was judged: callers read it beside the film."""
-    job, session, timeline = execution.job, execution.session, drafts.summary(draft)
+    job, session, timeline = execution.job, execution.session, drafts.summary(seen)
     if job.sent is None or not job.edited or timeline == job.timeline:
         return StepResult(job)
     changes = tuple(drafts.changes(await execution.draft_before(), draft)) or job.changes
     session = sessions.timeline_retold(session, job_id=job.id, timeline=timeline)
     told = transitions.timeline_seen(job, timeline=timeline, changes=changes)
-    return StepResult(told, session, fields={"tracks": pack_json(drafts.tracks(draft))})
+    return StepResult(told, session, fields={"tracks": pack_json(drafts.tracks(seen))})
 
 
 def _first_look_s(execution: JobExecution) -> float:
