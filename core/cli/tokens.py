@@ -52,7 +52,9 @@ def add_token(tenant: str | None, scopes: str | None, expires_ms: int | None) ->
             act.ids, act.outcome = (token_id,), "done"
         click.echo(token_id)
         if expires_ms and expires_ms <= Clock().now_ms():
-            click.echo(f"Warning: its time was over at {rfc3339(expires_ms)}, so it serves nobody.", err=True)
+            click.echo(
+                f"Warning: its time was over at {rfc3339(expires_ms)}, so no new session begins on it.", err=True
+            )
         await _say_whose(context, token_id, tenant)
 
     run_with_store(command)
