@@ -475,6 +475,16 @@ async def test_credits_that_were_refused_as_too_few_are_not_tried_again_for_such
     assert await take(core, "job_1", kind="maker-free:edit", last_choice=True) == poor
 
 
+async def test_a_smaller_remainder_that_was_refused_leaves_it_known_that_a_greater_one_was_too_few(core: Core) -> None:
+    poor, kind = await add(core, "a", available=40), "maker-free:edit"
+    for credits_ in (40, 10):
+        await core.token_use.note_credits_refused(kind, credits_)
+    assert await take(core, "job_1", kind=kind, last_choice=True) is None
+    core.clock.turn(by_s=25 * 3600)
+    await core.token_use.note_credits_refused(kind, 10)
+    assert await take(core, "job_1", kind=kind, last_choice=True) == poor, "what was known is forgotten"
+
+
 async def test_that_credits_were_too_few_is_forgotten_after_a_day_also_where_other_costs_are_learned(
     core: Core,
 ) -> None:
