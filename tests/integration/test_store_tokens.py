@@ -377,6 +377,19 @@ async def test_settling_without_a_balance_keeps_the_one_that_is_known(core: Core
     assert ((await read(core, token)).available, (await read(core, token)).reserved) == (200, 0)
 
 
+async def test_an_anonymous_token_of_which_nobody_knows_when_it_is_over_is_removed_once_it_was_given_up(
+    core: Core,
+) -> None:
+    present = await add(core, "a", kind="anonymous")
+    old = await add(core, "b", kind="anonymous")
+    await core.tokens.mark(old, TokenState.EXPIRED)
+    core.clock.turn(by_s=60)
+    await core.tokens.remove_old_anonymous(before_ms=core.clock.now_ms() - 90_000)
+    assert {token.id for token in await core.tokens.all()} == {present, old}
+    await core.tokens.remove_old_anonymous(before_ms=core.clock.now_ms())
+    assert [token.id for token in await core.tokens.all()] == [present]
+
+
 async def test_a_removed_token_does_not_come_back_by_what_is_said_of_it(core: Core) -> None:
     token = await add(core, "a")
     job = await core.submit()
