@@ -1,5 +1,7 @@
 """`reelgate tokens`: add, list, compare and remove backend tokens."""
 
+from contextlib import suppress
+
 import click
 
 from core.cli.arguments import id_of, secret_on_input, tenant_name, time_ms
@@ -7,6 +9,7 @@ from core.cli.context import CliContext, run_with_store, show_table
 from core.clock import Clock, rfc3339
 from core.model.token import OVER, Scope, Token, TokenState
 from core.security.encryption import Undecryptable, token_fingerprint
+from core.store.redis.codec import Unreadable
 
 _TITLES = (
     "ID",
@@ -19,6 +22,11 @@ _TITLES = (
     "JOBS",
     "EXPIRES",
     "SCOPES",
+)
+
+_NO_OTHER_SOON = (
+    "it was the anonymous identity's, and nobody can read it again. Before its time is over the backend gives no other one: without a "
+    "token of yours jobs wait until then (at most 7 days), and sessions that were on it are lost."
 )
 
 
@@ -52,7 +60,9 @@ def add_token(tenant: str | None, scopes: str | None, expires_ms: int | None) ->
             act.ids, act.outcome = (token_id,), "done"
         click.echo(token_id)
         if expires_ms and expires_ms <= Clock().now_ms():
-            click.echo(f"Warning: its time was over at {rfc3339(expires_ms)}, so it serves nobody.", err=True)
+            click.echo(
+                f"Warning: its time was over at {rfc3339(expires_ms)}, so no new session begins on it.", err=True
+            )
         await _say_whose(context, token_id, tenant)
 
     run_with_store(command)
@@ -116,10 +126,20 @@ def remove_token(token_id: str) -> None:
     """Take a token out of the pool."""
 
     async def command(context: CliContext) -> None:
+        was_serving = await _is_living_anonymous(context, token_id)
         async with context.acts.announced(context.acts.entry("remove token", token_id)) as act:
             act.outcome = "done" if await context.tokens.remove(token_id) else "unchanged: there is none"
         if act.outcome != "done":
             raise click.ClickException(f"there is no token {token_id}")
         click.echo(f"{token_id} is removed")
+        if was_serving:
+            click.echo(f"Warning: {_NO_OTHER_SOON}", err=True)
 
     run_with_store(command)
+
+
+async def _is_living_anonymous(context: CliContext, token_id: str) -> bool:
+    with suppress(Unreadable):
+        token = await context.tokens.get(token_id)
+        return token is not None and token.kind == "anonymous" and _state_of(token) not in OVER
+    return False

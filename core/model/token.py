@@ -55,6 +55,10 @@ class Token(NamedTuple):
     #: exports that were refused in a row
     blocked: int = 0
 
+    def is_for(self, tenant: str) -> bool:
+        """Tell whether it serves this tenant: everybody, or this one alone."""
+        return self.tenant in ("", tenant)
+
     def may(self, needs: Iterable[Scope]) -> bool:
         """Tell whether its scopes allow this; where none are known, whatever was not refused."""
         named = set(self.scopes.split("+")) if self.scopes else {"*"}

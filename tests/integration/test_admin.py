@@ -26,6 +26,7 @@ from core.store.redis.client import Store, connect
 from core.store.redis.keys import key
 from core.store.tenants.api_keys import ApiKeys
 from core.store.tenants.webhooks import Webhooks
+from core.store.tokens.tokens import Tokens
 from tests.store_fixture import SECRET_KEY
 
 REELGATE = Path(sys.executable).with_name("reelgate")
@@ -122,6 +123,24 @@ def test_a_token_that_is_removed_is_gone(run):
     assert run(tokens, "remove", token_id).exit_code == 0
     assert listed(run, tokens) == []
     assert "there is no token" in run(tokens, "remove", token_id).output
+
+
+def test_who_removes_the_anonymous_token_that_serves_hears_what_that_costs(run, redis_url):
+    async def issued() -> list[str]:
+        store, clock = Store(connect(redis_url, answer_s=5)), Clock()
+        pool = Tokens(store, Encryption([SECRET_KEY]), clock)
+        over_ms = clock.now_ms() - 1
+        try:
+            return [
+                await pool.add("nmv_usr_old", kind="anonymous", expires_ms=over_ms),
+                await pool.add("nmv_usr_new", kind="anonymous", expires_ms=over_ms + 86_400_000),
+            ]
+        finally:
+            await store.close()
+
+    over, present = (run(tokens, "remove", token_id) for token_id in asyncio.run(issued()))
+    assert (over.exit_code, present.exit_code) == (0, 0)
+    assert ["the backend gives no other one" in removed.stderr for removed in (over, present)] == [False, True]
 
 
 @pytest.mark.parametrize(

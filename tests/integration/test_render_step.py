@@ -315,6 +315,28 @@ async def test_a_page_instead_of_a_status_begins_no_second_render(core, context,
     assert len(backend.calls("render")) == 1
 
 
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (FIREWALL, Code.SCOPE_MISSING),
+        (said({"message": "no"}, 403), Code.BACKEND_UNAVAILABLE),
+        (REFUSED, Code.BACKEND_UNAVAILABLE),
+    ],
+)
+@pytest.mark.parametrize("stays", [False, True])
+async def test_a_render_at_which_its_job_may_not_look_for_half_a_minute_is_begun_once_more(
+    core, context, backend, *, refusal, code, stays
+):
+    """Another token of the account may have begun it, or a firewall stands before it."""
+    backend.says("status", *(refusal,) * (3 * TRIES if stays else TRIES + 1), PROCESSING)
+    async with at_export(core, context) as execution:
+        first = rendering(await stepped(execution, 2 + TRIES))
+        job = await stepped(execution, 3 + TRIES + 1)
+    assert (first.attempt, rendering(job).attempt, len(backend.calls("render"))) == (1, 2, 2)
+    assert first.id in [orphan.id for orphan in await context.orphan_renders.due()]
+    assert (job.error and job.error.code) == (code if stays else None), job.error
+
+
 async def test_a_finished_render_is_looked_at_until_its_link_comes(core, context, backend):
     done = {"taskId": "lambda-7", "status": "COMPLETED"}
     backend.says("status", said(done), said(done), said({**done, "output": {"url": "/o.mp4"}}))

@@ -377,6 +377,19 @@ async def test_settling_without_a_balance_keeps_the_one_that_is_known(core: Core
     assert ((await read(core, token)).available, (await read(core, token)).reserved) == (200, 0)
 
 
+async def test_an_anonymous_token_of_which_nobody_knows_when_it_is_over_is_removed_once_it_was_given_up(
+    core: Core,
+) -> None:
+    present = await add(core, "a", kind="anonymous")
+    old = await add(core, "b", kind="anonymous")
+    await core.tokens.mark(old, TokenState.EXPIRED)
+    core.clock.turn(by_s=60)
+    await core.tokens.remove_old_anonymous(before_ms=core.clock.now_ms() - 90_000)
+    assert {token.id for token in await core.tokens.all()} == {present, old}
+    await core.tokens.remove_old_anonymous(before_ms=core.clock.now_ms())
+    assert [token.id for token in await core.tokens.all()] == [present]
+
+
 async def test_a_removed_token_does_not_come_back_by_what_is_said_of_it(core: Core) -> None:
     token = await add(core, "a")
     job = await core.submit()
@@ -473,6 +486,16 @@ async def test_credits_that_were_refused_as_too_few_are_not_tried_again_for_such
     core.clock.turn(by_s=1)
     await core.token_use.settle(poor, job_id="job_3", available=41, frozen=0)
     assert await take(core, "job_1", kind="maker-free:edit", last_choice=True) == poor
+
+
+async def test_a_smaller_remainder_that_was_refused_leaves_it_known_that_a_greater_one_was_too_few(core: Core) -> None:
+    poor, kind = await add(core, "a", available=40), "maker-free:edit"
+    for credits_ in (40, 10):
+        await core.token_use.note_credits_refused(kind, credits_)
+    assert await take(core, "job_1", kind=kind, last_choice=True) is None
+    core.clock.turn(by_s=25 * 3600)
+    await core.token_use.note_credits_refused(kind, 10)
+    assert await take(core, "job_1", kind=kind, last_choice=True) == poor, "what was known is forgotten"
 
 
 async def test_that_credits_were_too_few_is_forgotten_after_a_day_also_where_other_costs_are_learned(

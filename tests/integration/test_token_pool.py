@@ -815,6 +815,30 @@ async def test_an_edited_session_goes_on_where_its_token_was_rotated_and_removed
     assert len(sessions) == 2, "the third message went into the first one's"
 
 
+@pytest.mark.parametrize(("facts", "end"), [({"expires_in_s": 1}, None), ({"tenant": "other"}, Code.SESSION_LOST)])
+async def test_a_timeline_s_token_serves_it_after_its_time_as_long_as_the_backend_takes_it_and_no_other_s_tenant(
+    core, tmp_path, facts, end
+):
+    """The operator has added it anew: with a time that is over before the backend's own, or for another tenant alone."""
+    title = Plan(message='add a title "A"', action="none")
+    async with (
+        running_sandbox(SANDBOX_SILENT_RATE=0) as sandbox,
+        context_over(core, tmp_path, backend=sandbox.url) as context,
+    ):
+        secret = await sandbox.add_token()
+        token_id = await core.tokens.add(secret, kind="operator")
+        first = await core.submit(plan=title)
+        assert (await run_to_its_end(core, context, first)).edited
+        expires_ms = core.clock.now_ms() + facts["expires_in_s"] * 1000 if "expires_in_s" in facts else None
+        await core.tokens.add(secret, kind="operator", tenant=facts.get("tenant"), expires_ms=expires_ms, anew=True)
+        core.clock.turn(by_s=2)
+        refined = await core.submit(plan=title, media=(), session_id=first.session_id, new_session=False)
+        ended = await run_to_its_end(core, context, refined)
+        assert token_id not in await taken_by_all(core, [context], [await core.submit()]), "nobody else begins on it"
+    assert (ended.error and ended.error.code) == end, ended.error
+    assert ended.token_id == (None if end else token_id)
+
+
 async def test_a_question_for_the_credits_is_answered_where_there_are_none(core, tmp_path):
     async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
         token_id = await core.tokens.add(await sandbox.add_token(credits=0), kind="operator", available=0)

@@ -42,6 +42,16 @@ def is_over(token: Token, *, now_ms: int) -> bool:
     return token.state in OVER or (token.expires_ms is not None and token.expires_ms <= now_ms)
 
 
+def goes_on_with_timeline(token: Token, job: Job, *, now_ms: int) -> bool:
+    """Whether a job may try the token on which its session's timeline lives: one of an operator's also after its time.
+
+    The backend may know of a later one, and takes the timeline along when it refuses the token. The anonymous identity's is
+    renewed first.
+    """
+    is_past = token.kind == "anonymous" and is_over(token, now_ms=now_ms)
+    return token.is_for(job.tenant) and token.state not in OVER and not is_past
+
+
 def with_unread_balance(tokens: Sequence[Token]) -> list[Token]:
     """Choose the tokens whose balance was never read, and can be; no more than a job may ask the backend for."""
     return [token for token in tokens if token.available is None and token.state not in _LEFT_ALONE][:TOKENS_LOOKED_AT]

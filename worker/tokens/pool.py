@@ -139,10 +139,10 @@ class TokenPool:
         One refusal takes no token from everybody: its balance must be refused as well. A token that tells its balance
         is good after all, and one whose balance nobody tells now may be. Where it was the balance that was refused, the
         same must be said once more, later. Only an anonymous token has a successor: the same client id gets a new one,
-        where no operator's token serves instead. Raises Temporary and BackendFault as `get_present_token` does.
+        where no operator's token serves instead. One that was given to another tenant is over for this one. Raises Temporary and BackendFault as `get_present_token` does.
         """
         token = await self._tokens.get(token_id)
-        if token is None:
+        if token is None or not token.is_for(job.tenant):
             return None
         if not await self._retire_if_over(job, token_id, call=call):
             if token.kind == "anonymous" and is_over(token, now_ms=self._clock.now_ms()):
@@ -159,7 +159,7 @@ class TokenPool:
         """
         needs, now_ms = needs_of(job, session), self._clock.now_ms()
         tokens = await self._tokens.of_account(session.user_id) if session.user_id else []
-        others = (t for t in tokens if t.id != session.token_id and t.tenant in ("", job.tenant) and t.may(needs))
+        others = (t for t in tokens if t.id != session.token_id and t.is_for(job.tenant) and t.may(needs))
         return next((token.id for token in others if not is_over(token, now_ms=now_ms)), None)
 
     async def rest(self, token_id: str, *, rest_s: float) -> None:

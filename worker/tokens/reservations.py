@@ -20,7 +20,7 @@ from worker.backend.faults import BackendFault, Fault
 from worker.tokens.anonymous import AnonymousTokenSource
 from worker.tokens.availability import (
     TOKENS_LOOKED_AT,
-    is_over,
+    goes_on_with_timeline,
     needs_of,
     wait_for_one_of,
     why_none_ever_fits,
@@ -64,7 +64,7 @@ class TokenReservations:
         one after the other.
         """
         if is_bound(session):
-            await self._require_own(session)
+            await self._require_own(job, session)
         if job.cost_at_least:
             await self._read_stale(job, await self._some_that_may_serve(job, session))
         try:
@@ -83,15 +83,17 @@ class TokenReservations:
         """
         if session.backend_id or exceeds_limit(job):
             return None
-        return self._tokens.taking(**self._request(job, None, needs_of(job, session), anonymous=False, unread=False))
+        return self._tokens.taking(
+            **self._request(job, session, None, needs_of(job, session), anonymous=False, unread=False)
+        )
 
     def note_taken(self, taken: TakenToken) -> None:
         """A commit has taken this token: the job's calls come next."""
         self._tokens.note_taken(taken)
 
-    async def _require_own(self, session: Session) -> None:
+    async def _require_own(self, job: Job, session: Session) -> None:
         token = await self._tokens.get(session.token_id or "")
-        if token is None or is_over(token, now_ms=self._clock.now_ms()):
+        if token is None or not goes_on_with_timeline(token, job, now_ms=self._clock.now_ms()):
             raise BackendFault(Fault.TOKEN_REFUSED, call="token", detail="the session's token is over")
 
     async def _reserve_known(self, job: Job, session: Session) -> str | None:
@@ -126,7 +128,7 @@ class TokenReservations:
         able = [each for each in tokens if each.state is TokenState.EXHAUSTED and each.may(needs)]
         if cost_to_reserve(job) or not able:
             return None
-        return await self._tokens.take(**self._request(job, able[0].id, needs, anonymous=False, unread=True))
+        return await self._tokens.take(**self._request(job, session, able[0].id, needs, anonymous=False, unread=True))
 
     async def _why_none_fits(self, job: Job, session: Session) -> Permanent | Temporary:
         """Say why a job has no token. What would end it is said of all tokens, not of those that it has looked at."""
@@ -154,14 +156,15 @@ class TokenReservations:
         own = session.token_id if session.backend_id else None
         needs = needs_of(job, session)
         how = {"anonymous": anonymous, "unread": unread, "last_choice": last_choice}
-        reserved = await self._tokens.take(**self._request(job, own, needs, **how))
+        reserved = await self._tokens.take(**self._request(job, session, own, needs, **how))
         if reserved or own is None or is_bound(session):
             return reserved
-        return await self._tokens.take(**self._request(job, None, needs, **how))
+        return await self._tokens.take(**self._request(job, session, None, needs, **how))
 
     def _request(
         self,
         job: Job,
+        session: Session,
         only: str | None,
         needs: frozenset[Scope],
         *,
@@ -173,7 +176,7 @@ class TokenReservations:
             "tenant": job.tenant,
             "job_id": job.id,
             "cost": cost_to_reserve(job),
-            "until_ms": self._until_ms(job, renewed=anonymous or only is not None, last_choice=last_choice),
+            "until_ms": self._until_ms(job, session, renewed=anonymous or only is not None, last_choice=last_choice),
             "needs": needs,
             "only": only,
             "anonymous": anonymous,
@@ -184,11 +187,14 @@ class TokenReservations:
             "month_limit": self._month_limit,
         }
 
-    def _until_ms(self, job: Job, *, renewed: bool, last_choice: bool) -> int:
+    def _until_ms(self, job: Job, session: Session, *, renewed: bool, last_choice: bool) -> int:
         """Say until when a job's token must live: the job's deadline, or as the last choice for longer than a job takes.
 
-        The anonymous identity is renewed under the same client id, so it need not outlive the job; a session has its own.
+        The anonymous identity is renewed under the same client id, so it need not outlive the job; a session has its own. Of
+        one on which a timeline lives the backend says itself when it is over.
         """
+        if is_bound(session):
+            return 0
         if renewed:
             return self._clock.now_ms()
         return min(job.deadline_ms, self._clock.now_ms() + _LONG_MS) if last_choice else job.deadline_ms

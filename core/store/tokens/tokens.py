@@ -77,7 +77,7 @@ class TokenRequest(TypedDict, total=False):
     tenant: Required[str]
     job_id: Required[str]
     cost: Required[int]
-    #: it must not expire before
+    #: it must not expire before; 0: its time may be over, as the backend says itself
     until_ms: Required[int]
     #: the scopes that the job cannot do without
     needs: Required[Iterable[Scope]]

@@ -41,6 +41,8 @@ _LINK_PAUSE_S = 5.0
 #: a status that says so often in a row that something is broken, in an answer that came through, is a failed render; and
 #: one that is unknown so often is lost: a new one may not be known everywhere yet
 _BROKEN_LOOKS, _UNKNOWN_LOOKS = 3, 2
+#: what is said of a render that is another token's
+_NO_LOOK = (Fault.SCOPE_MISSING, Fault.REFUSED, Fault.TOKEN_REFUSED)
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -217,7 +219,7 @@ async def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFa
     """
     is_answer = fault.status in range(200, 300) and fault.by_backend
     is_unknown = fault.fault is Fault.RENDER_UNKNOWN
-    if is_answer and fault.fault is Fault.REFUSED:
+    if (is_answer and fault.fault is Fault.REFUSED) or _may_not_look(fault, execution.job, wanted):
         return await _give_up(execution, wanted, fault.detail)
     if not is_unknown and not (is_answer and fault.fault is Fault.BROKEN):
         raise fault
@@ -225,6 +227,14 @@ async def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFa
         return await _give_up(execution, wanted, fault.detail)
     seen = msgspec.structs.replace(wanted, errors=wanted.errors + 1)
     return StepResult(transitions.polled(execution.job, render=seen), park_s=_until_look_s(execution))
+
+
+def _may_not_look(fault: BackendFault, job: Job, wanted: Render) -> bool:
+    """Whether looks have been refused for half a minute: another token of the account may have begun the render, or a firewall
+    stands before it. Where they are refused at the next one too, the job ends with what was refused.
+    """
+    is_refused = fault.call == "render_status" and fault.fault in _NO_LOOK
+    return is_refused and wanted.attempt == 1 and tries_of(fault, job) >= TRIES
 
 
 async def _give_up(execution: JobExecution, lost: Render, reason: str | None) -> StepResult:

@@ -23,8 +23,8 @@ do
   -- Whether a token will do, whatever the index says of it.
   local function fits(a, token, cost)
     -- an export is free, and so is a question
-    local needs_no_credits = a.only and a.cost == 0 and token.state == 'exhausted' and not is_past(token)
-    if not (is_usable(token) or needs_no_credits) then return false end
+    local needs_no_credits = a.only and a.cost == 0 and token.state == 'exhausted'
+    if not (is_serving(token) or needs_no_credits) or (is_past(token) and a.until_ms > 0) then return false end
     for _, scope in ipairs(a.needs) do
       if not may_serve(a, token, scope) then return false end
     end

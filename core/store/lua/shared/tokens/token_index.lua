@@ -39,7 +39,7 @@ end
 -- group. The level is '-' for one that serves nobody. What a token that is over had is no credits that anybody can spend.
 local function entry_of(token)
   local free = free_credits(token)
-  local usable, alive = is_usable(token), is_alive(token)
+  local usable, alive = is_serving(token) and not is_past(token), is_alive(token)
   return table.concat({
     state_for_jobs(token),
     integer(tonumber(alive and token.available or '0')), integer(tonumber(alive and token.frozen or '0')),

@@ -87,8 +87,8 @@ local function is_doubted(token, scope)
   return (scope == 'render' and token.state == 'export_blocked') or doubted_until_ms(token, scope) ~= nil
 end
 
-local function is_usable(token)
-  return (token.state == 'active' or token.state == 'export_blocked') and not is_past(token)
+local function is_serving(token)
+  return token.state == 'active' or token.state == 'export_blocked'
 end
 
 -- Whether it is worth asking for its balance: it was not refused for good, and its time has not passed.
