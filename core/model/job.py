@@ -330,8 +330,8 @@ class Job(Record, frozen=True, kw_only=True):
 
     @property
     def deadline_ms(self) -> int:
-        """When a started job ends with ``deadline_exceeded``."""
-        return (self.started_at_ms or self.created_at_ms) + self.timeout_s * 1000
+        """When a started job ends with ``deadline_exceeded``; at the latest, where it has yet to start."""
+        return (self.started_at_ms or self.start_by_ms) + self.timeout_s * 1000
 
     @property
     def start_by_ms(self) -> int:

@@ -191,6 +191,20 @@ async def test_a_job_that_comes_too_late_expires(core, context):
     assert (await after_a_run(core, context, job)).status is Status.EXPIRED
 
 
+async def test_a_job_that_has_waited_for_longer_than_it_may_run_begins_all_the_same(core, context):
+    await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit(timeout_s=5, start_timeout_s=60)
+    core.clock.turn(by_s=6)
+    begun = await after_a_run(core, context, job)
+    assert (begun.status, begun.deadline_ms > core.clock.now_ms()) == (Status.RUNNING, True)
+
+
+async def test_a_job_that_comes_far_too_late_expires_also_where_it_could_not_run_for_so_long(core, context):
+    job = await core.submit(timeout_s=5, start_timeout_s=5)
+    core.clock.turn(by_s=60)
+    assert (await after_a_run(core, context, job)).status is Status.EXPIRED
+
+
 async def test_a_session_that_is_lost_is_told_without_asking_anybody(core, context):
     job = await core.submit()
     session = msgspec.structs.replace(core.submission(job).session, lost=True)
