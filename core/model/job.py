@@ -291,6 +291,8 @@ class Job(Record, frozen=True, kw_only=True):
 
     # how far it has come
     started_at_ms: int | None = None
+    #: its time counts from here on, where it has waited for credits since its start; None: from that
+    time_from_ms: int | None = None
     finished_at_ms: int | None = None
     attempts: int = 0
     percent: int = 0
@@ -331,7 +333,7 @@ class Job(Record, frozen=True, kw_only=True):
     @property
     def deadline_ms(self) -> int:
         """When a started job ends with ``deadline_exceeded``; at the latest, where it has yet to start."""
-        return (self.started_at_ms or self.start_by_ms) + self.timeout_s * 1000
+        return (self.time_from_ms or self.started_at_ms or self.start_by_ms) + self.timeout_s * 1000
 
     @property
     def start_by_ms(self) -> int:

@@ -145,6 +145,14 @@ def test_the_deadline_counts_from_the_start_and_the_start_from_acceptance() -> N
     assert transitions.started(job, now_ms=5000).deadline_ms == 25_000
 
 
+def test_waiting_for_credits_uses_up_no_time_as_long_as_the_job_could_yet_start() -> None:
+    job = transitions.started(make_job(created_at_ms=1000, start_timeout_s=10, timeout_s=20), now_ms=5000)
+    for until_ms, deadline_ms in ((4000, 25_000), (7000, 27_000), (10_000, 30_000), (60_000, 31_000)):
+        job = transitions.waiting(job, reason=WaitReason.NO_CREDITS, until_ms=until_ms)
+        assert job.deadline_ms == deadline_ms
+    assert transitions.waiting(job, reason=WaitReason.BACKEND_DOWN, until_ms=90_000).deadline_ms == 31_000
+
+
 def test_tries_are_forgotten_once_the_message_is_through_and_not_by_beginning_again() -> None:
     tired = transitions.trying_again(running(), after="upload broken")
     kept = {stage for stage in Stage if transitions.moved(tired, stage).tries == {"upload broken": 1}}
