@@ -336,6 +336,15 @@ class Job(Record, frozen=True, kw_only=True):
         return (self.time_from_ms or self.started_at_ms or self.start_by_ms) + self.timeout_s * 1000
 
     @property
+    def took_ms(self) -> int | None:
+        """How long an ended job was at work, without its waits for credits. None: not at all, perhaps for want of these."""
+        since_ms = self.time_from_ms or self.started_at_ms
+        if since_ms is None or self.finished_at_ms is None:
+            return None
+        is_poor = self.error is not None and self.error.code is Code.CREDITS_EXHAUSTED
+        return None if is_poor else max(0, self.finished_at_ms - since_ms)
+
+    @property
     def start_by_ms(self) -> int:
         """When a job that has not started ends as ``expired``."""
         return self.created_at_ms + self.start_timeout_s * 1000
