@@ -221,17 +221,12 @@ def unusable(job: Job, *, token_tried: bool = False) -> Job:
 
 def waiting(job: Job, *, reason: WaitReason, until_ms: int, **facts: Any) -> Job:
     """The job goes to sleep and says why; `facts`: other fields of `Wait`."""
-    time_from_ms = _time_from_ms(job, until_ms) if reason is WaitReason.NO_CREDITS else job.time_from_ms
-    return _next(job, wait=Wait(reason=reason, until_ms=until_ms, **facts), time_from_ms=time_from_ms)
+    return _next(job, wait=Wait(reason=reason, until_ms=until_ms, **facts))
 
 
-def _time_from_ms(job: Job, until_ms: int) -> int | None:
-    """Say from when on a job's time counts that waits for credits: it uses up none of it, as long as it may yet start.
-
-    A message that is out is paid for with what it has.
-    """
-    since_ms = job.time_from_ms or job.started_at_ms
-    return since_ms if job.sent or since_ms is None else max(since_ms, min(until_ms, job.start_by_ms))
+def credits_awaited(job: Job, *, now_ms: int, until_ms: int) -> Job:
+    """It sleeps until there may be credits for it: as long as it may yet start, that is none of the time that it has."""
+    return msgspec.structs.replace(job, waited_ms=job.waited_ms + max(0, min(until_ms, job.start_by_ms) - now_ms))
 
 
 def room_awaited(job: Job) -> Job:

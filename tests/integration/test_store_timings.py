@@ -48,8 +48,9 @@ async def test_an_api_whose_clock_is_wrong_counts_the_places_of_those_workers_th
 async def test_jobs_that_have_waited_for_credits_make_nobody_s_estimate_longer(core: Core) -> None:
     for code in (None, Code.CREDITS_EXHAUSTED, None, None):
         claim = await core.begin(await core.submit())
-        until_ms = core.clock.now_ms() + 600_000
-        asleep = transitions.waiting(claim.job, reason=WaitReason.NO_CREDITS, until_ms=until_ms)
+        now_ms, until_ms = core.clock.now_ms(), core.clock.now_ms() + 600_000
+        poor = transitions.credits_awaited(claim.job, now_ms=now_ms, until_ms=until_ms)
+        asleep = transitions.waiting(poor, reason=WaitReason.NO_CREDITS, until_ms=until_ms)
         await core.write(claim, asleep, park_until_ms=until_ms)
         core.clock.turn(by_s=607)
         await core.finish(await core.claim(asleep), code)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import Code, WaitReason
+from core.errors import Code
 from core.model import transitions
 from core.model.estimate import ENOUGH_JOBS, counted_outcome, estimate_of, job_kind_of, measurements_of
 from core.model.job import Job, MediaRef
@@ -50,7 +50,7 @@ def truth(values: list[float], share: float) -> float:
 
 def test_what_a_job_has_waited_for_credits_is_no_time_that_others_will_take():
     now = transitions.started(an_edit(created_at_ms=NOW_MS), now_ms=NOW_MS)
-    slept = transitions.waiting(now, reason=WaitReason.NO_CREDITS, until_ms=NOW_MS + 1_200_000)
+    slept = transitions.credits_awaited(now, now_ms=NOW_MS, until_ms=NOW_MS + 1_200_000)
     done = transitions.succeeded(slept, now_ms=NOW_MS + 1_240_000)
     assert counted_outcome(slept, done) == ended_well(an_edit(), took_s=40, cost=None)
 
