@@ -191,13 +191,45 @@ async def test_a_tenant_whose_jobs_sleep_for_credits_stays_at_its_cap(core: Core
     assert (await core.gauges()).jobs[WaitReason.TENANT_CAP] == 1
 
 
-async def test_no_more_sleep_than_the_workers_can_look_at(core: Core) -> None:
+async def poor_tenant_asleep_in_all_places(core: Core) -> None:
+    """One tenant's jobs that sleep for credits, as many as the only worker may have for its place."""
     core.with_settings(tenant_running_jobs=100)
     await core.slots(1)
     for _ in range(ADMITTED_PER_PLACE):
-        await sleep(core, await core.submit(), WaitReason.NO_CREDITS, for_s=60)
-    last = await core.submit("other")
+        await sleep(core, await core.submit("poor"), WaitReason.NO_CREDITS, for_s=60)
+
+
+async def test_no_more_of_a_tenant_sleep_than_the_workers_can_look_at(core: Core) -> None:
+    await poor_tenant_asleep_in_all_places(core)
+    last = await core.submit("poor")
+    await core.slots(1)
     assert last.id not in await core.admitted()
+
+
+async def test_however_many_sleep_of_one_tenant_another_one_s_jobs_begin(core: Core) -> None:
+    await poor_tenant_asleep_in_all_places(core)
+    await core.submit("poor")
+    for job in [await core.submit("rich") for _ in range(2)]:
+        assert job.id in await core.admitted()
+        await core.run(job)
+
+
+async def test_where_too_many_sleep_each_tenant_adds_one_more(core: Core) -> None:
+    await poor_tenant_asleep_in_all_places(core)
+    one, *others = [await core.submit("also poor") for _ in range(3)]
+    await sleep(core, one, WaitReason.NO_CREDITS, for_s=60)
+    await core.slots(1)
+    assert {job.id for job in others}.isdisjoint(await core.admitted())
+
+
+async def test_whose_turn_passed_since_too_many_slept_is_let_in_once_fewer_do(core: Core) -> None:
+    await poor_tenant_asleep_in_all_places(core)
+    next_one = await core.submit("poor")
+    await core.slots(1)
+    asleep = await load(core, (await core.admitted())[0])
+    await core.cancel(asleep)
+    await core.finish(await core.claim(asleep))
+    assert next_one.id in await core.admitted()
 
 
 async def test_what_sleeps_is_counted_as_no_job_that_is_let_in_and_has_not_begun(core: Core) -> None:

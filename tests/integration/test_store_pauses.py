@@ -212,6 +212,31 @@ async def test_a_job_that_has_begun_and_was_set_aside_goes_before_those_of_its_s
     assert await core.redis.zrange(key("backlog", "acme"), 0, -1) == [third.id.encode()]
 
 
+async def test_those_that_have_begun_and_were_set_aside_go_before_one_of_their_session_that_a_pause_puts_back(
+    core: Core,
+):
+    await core.slots(9)
+    first = await core.submit()
+    second, third, fourth = [await core.submit(session_id=first.session_id, new_session=False) for _ in range(3)]
+    for job in (first, second):
+        claim = await core.begin(job)
+        await core.jobs.set_aside(job.id, owner=claim.owner)
+        await core.turns.admit()
+    assert third.id in await core.admitted()
+    core.clock.turn(by_s=UNREADABLE_REST_MS / 1000)
+    for job in (second, first):
+        assert await core.jobs.claim(job.id, owner="w:9") is None, "it is given a new turn, behind who was let in"
+    await Pauses(core.store, core.settings, core.clock).pause("acme", audit=BY)
+    assert await core.jobs.claim(third.id, owner="w:9") is None, "it is put back"
+    for job in (first, second):
+        assert await core.finish(await core.claim(job))
+    assert await core.redis.lrange(key("session_queue", first.session_id), 0, -1) == [
+        third.id.encode(),
+        fourth.id.encode(),
+    ]
+    assert await core.redis.zrange(key("backlog", "acme"), 0, -1) == [third.id.encode()]
+
+
 async def test_a_paused_job_says_so_and_gives_no_estimate(core: Core, pauses: Pauses) -> None:
     pace = Pace(p50_s=40, p90_s=60, at_once=1)
     first = await core.submit()

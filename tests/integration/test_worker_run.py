@@ -191,6 +191,20 @@ async def test_a_job_that_comes_too_late_expires(core, context):
     assert (await after_a_run(core, context, job)).status is Status.EXPIRED
 
 
+async def test_a_job_that_has_waited_for_longer_than_it_may_run_begins_all_the_same(core, context):
+    await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    job = await core.submit(timeout_s=5, start_timeout_s=60)
+    core.clock.turn(by_s=6)
+    begun = await after_a_run(core, context, job)
+    assert (begun.status, begun.deadline_ms > core.clock.now_ms()) == (Status.RUNNING, True)
+
+
+async def test_a_job_that_comes_far_too_late_expires_also_where_it_could_not_run_for_so_long(core, context):
+    job = await core.submit(timeout_s=5, start_timeout_s=5)
+    core.clock.turn(by_s=60)
+    assert (await after_a_run(core, context, job)).status is Status.EXPIRED
+
+
 async def test_a_session_that_is_lost_is_told_without_asking_anybody(core, context):
     job = await core.submit()
     session = msgspec.structs.replace(core.submission(job).session, lost=True)
@@ -217,6 +231,18 @@ async def test_nobody_waits_for_credits_longer_than_the_start_timeout(core, cont
     assert code_of(ended) is Code.CREDITS_EXHAUSTED
     assert ended.error is not None
     assert ended.error.hint.startswith("Top up credits")
+
+
+async def test_a_job_waits_for_credits_for_as_long_as_it_may_start_and_has_all_its_time_then(core, context):
+    await core.tokens.add("nmv_usr_a", kind="operator", available=0)
+    job = await core.submit(start_timeout_s=100, timeout_s=5)
+    while core.clock.now_ms() < job.start_by_ms:
+        waiting = await after_a_run(core, context, job)
+        assert waiting.wait is not None
+        assert waiting.wait.reason is WaitReason.NO_CREDITS
+        core.clock.turn(by_s=(waiting.wait.until_ms - core.clock.now_ms()) / 1000)
+        assert waiting.deadline_ms == core.clock.now_ms() + 5000
+    assert code_of(await after_a_run(core, context, job)) is Code.CREDITS_EXHAUSTED
 
 
 async def test_a_cancel_before_anything_was_sent_costs_nothing(core, context):

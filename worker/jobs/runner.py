@@ -219,7 +219,7 @@ def _require_session(execution: JobExecution) -> None:
 async def _run_step(execution: JobExecution) -> StepResult | None:
     """Run the step that the record names, until the job's deadline or its caller's cancel; who cancels gets a film that is there."""
     job, step = execution.job, step_of(execution.job)
-    deadline = asyncio.timeout(max(0.0, (execution.job.deadline_ms - execution.now_ms) / 1000))
+    deadline = asyncio.timeout(_time_left_s(execution))
     try:
         async with deadline:
             if job.status is Status.CANCELING or job.stage is Stage.STORING:
@@ -235,3 +235,9 @@ async def _run_step(execution: JobExecution) -> StepResult | None:
         execution.note_cut_step()
         execution.lease.cancel_asked.clear()
         return None
+
+
+def _time_left_s(execution: JobExecution) -> float | None:
+    """Say how long a job may still take. None: it has not begun, and however long it has waited for that is no time of its own."""
+    job = execution.job
+    return None if job.started_at_ms is None else max(0.0, (job.deadline_ms - execution.now_ms) / 1000)

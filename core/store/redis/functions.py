@@ -51,7 +51,8 @@ IDLE_POLL_MS = 1000
 #: so much earlier than it came is due what goes ahead of all that has slept: by far before the first time there is
 AHEAD_MS = 10**13
 #: jobs that are let in for each place of a worker, those included that sleep for a token: each looks for one once a minute, which
-#: costs 5 ms of a worker and 1 ms of Redis, so that three for each of a thousand places take a quarter of a core
+#: costs 5 ms of a worker and 1 ms of Redis, so that three for each of a thousand places take a quarter of a core; beyond these
+#: one more for each tenant
 ADMITTED_PER_PLACE = 4
 #: what only a newer release can read is left to its workers for so long at a time
 ANOTHERS_TURN_MS = 1_000

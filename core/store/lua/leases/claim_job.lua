@@ -45,13 +45,30 @@ local function give_new_turn(id, found)
   return {}
 end
 
+-- Behind the first of a session those that have begun stand, where they were set aside, before all others: no pause keeps them
+-- from their end. So they go before one that shall not begin now. Returns who is the first then.
+local function let_begun_pass(id, session)
+  local queue, last = key.session_queue(session), nil
+  for nth = 1, call('LLEN', queue) - 1 do
+    local behind = call('LINDEX', queue, nth)
+    if (call('HGET', key.job(behind), 'status') or 'queued') == 'queued' then break end
+    last = behind
+  end
+  if not last then return id end
+  call('LREM', queue, 1, id)
+  call('LINSERT', queue, 'AFTER', last, id)
+  return call('LINDEX', queue, 0)
+end
+
 -- A job whose tenant was paused after it was let in frees its place, and what a worker that died had reserved for it: a
 -- pause may last for days. It is let in again when its tenant is resumed.
 local function put_back(id, found)
   call('HSET', key.job(id), 'owner', '', 'back', 1)
   release_reservations(id, found.tenant)
   leave_queue(found.tenant, id)
-  join_backlog(found.tenant, id, call('HGET', key.job(id), 'rank'), 'queued')
+  local first = let_begun_pass(id, found.session)
+  local waits = read_fields(key.job(first), 'rank', 'status')
+  join_backlog(found.tenant, first, waits.rank, waits.status)
   return {}
 end
 

@@ -73,21 +73,28 @@ do
   end
 
   -- Where no tenant waits, which one command tells, nobody has to know how many there is room for. asked.waiting: one does.
-  -- Those that sleep cost a look each, so that there are no more than some for each place.
+  -- Those that sleep cost a look each, so that there are no more than some for each place. Beyond these there is one turn for
+  -- each tenant that waits: how many that are is told, too.
   local function room_for(most)
     if not asked.waiting and call('EXISTS', key.tenant_ring()) == 0 then return 0 end
     local places, admitted = capacity(), call('ZCARD', key.admitted())
     local free = places - admitted
     if free < 1 then free = places - places_taken(admitted) end  -- whoever comes next gets what is lent
-    return math.min(most, free, ADMITTED_PER_PLACE * places - admitted)
+    local left = ADMITTED_PER_PLACE * places - admitted
+    if left > 0 then return math.min(most, free, left) end
+    return math.min(most, free), math.min(most, call('ZCARD', key.tenant_ring()))
+  end
+
+  local function has_sleeping(tenant)
+    return call('ZINTERCARD', 2, key.running(tenant), key.asleep(), 'LIMIT', 1) == 1
   end
 
   -- One turn for each tenant, round the ring, while there is room for `most`. A tenant at its cap leaves the ring; the end
   -- of one of its jobs brings it back. So does one that is paused, whom its resumption brings back; while everybody is,
-  -- the ring stays as it is.
+  -- the ring stays as it is. Where too many sleep, who has one asleep lets its turn pass: what it let in would sleep, too.
   function admit_jobs(most, tenant_running_jobs)
-    local room = room_for(most)
-    while room > 0 do
+    local room, turns_left = room_for(most)
+    while room > 0 and turns_left ~= 0 do
       local tenant, turn = unpack(call('ZPOPMIN', key.tenant_ring()))
       if not tenant then break end
       if is_everybody_paused() then
@@ -96,13 +103,14 @@ do
       end
       note_backlog(tenant)
       if not is_tenant_paused(tenant) and call('SCARD', key.running(tenant)) < tenant_running_jobs then
-        local id = call('ZPOPMIN', key.backlog(tenant))[1]
+        local id = not (turns_left and has_sleeping(tenant)) and call('ZPOPMIN', key.backlog(tenant))[1]
         if id then
           let_in(tenant, id)
           room = room - 1
         end
         join_ring_if_backlog(tenant)
       end
+      turns_left = turns_left and turns_left - 1
     end
   end
 end
