@@ -43,6 +43,8 @@ _OTHERS_FIRST_S = 600.0
 _THREADS = 8
 #: so many threads beside those bring files to the disk. Who is stopped meanwhile leaves one that goes on, and none of them for others
 _SYNCS_AT_ONCE = 2
+#: what S3 says is missing
+_NO_FILE, _NO_BUCKET = "<Code>NoSuchKey<", "<Code>NoSuchBucket<"
 #: as many as S3 names in one answer
 _LISTED_AT_ONCE = 1000
 
@@ -133,8 +135,9 @@ class Storage:
         """Raises FileMissing, or StorageDown without the library's words, which hold addresses and paths."""
         try:
             yield
-        except (NotFoundError, FileNotFoundError):
+        except (NotFoundError, FileNotFoundError) as missing:
             await self._require_folder()
+            await self._require_bucket(path, str(missing))
             raise FileMissing(path) from None
         except (BaseError, OSError) as error:
             if _says_missing(error):
@@ -151,6 +154,24 @@ class Storage:
             raise _down(type(error).__name__) from None
         if not is_there:
             raise _down("its folder is gone") from None
+
+    async def _require_bucket(self, path: str, told: str) -> None:
+        """Raise StorageDown where not one file is missing, but all are with their bucket. S3 tells a HEAD no more than 404."""
+        if self._folder:
+            return
+        if _NO_BUCKET in told or (_NO_FILE not in told and _NO_BUCKET in await self._told_of_bytes(path)):
+            raise _down("its bucket is gone")
+
+    async def _told_of_bytes(self, path: str) -> str:
+        """Hear what S3 says to who asks for a file's bytes; empty: it has it now. Raises StorageDown."""
+        try:
+            async with asyncio.timeout(self._answer_s):
+                await obstore.get_range_async(self._files, path, start=0, end=1)
+        except (NotFoundError, FileNotFoundError) as missing:
+            return str(missing)
+        except (BaseError, OSError) as error:
+            raise _down(type(error).__name__) from None
+        return ""
 
     async def _in_thread(self, call: Callable[..., T], *of: Any) -> T:
         """Ask a folder what the library does not. Raises TimeoutError where it hangs; the thread goes on, and is no one else's."""

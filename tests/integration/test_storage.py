@@ -594,3 +594,18 @@ async def test_a_folder_that_is_gone_is_a_storage_that_is_away(tmp_path, asked):
     with pytest.raises(StorageDown):
         await (calls | {"delete": partial(storage.delete, "a")})[asked]()
     assert not (tmp_path / "files").exists(), "what is written there would not be found when it is back"
+
+
+@pytest.mark.parametrize("asked", ["write", "size_bytes", "head", "copy", "delete", "delete_folder"])
+async def test_a_bucket_that_is_gone_is_a_storage_that_is_away(s3, monkeypatch, asked):
+    """As one whose name was mistyped: who is told that a file is missing ends its job, or forgets an upload whose bytes stay."""
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    storage = Storage(f"s3://{BUCKET}s/some/prefix")
+    calls = {
+        "write": partial(storage.write, "a", pieces(1)),
+        "head": partial(storage.head, "a", 4),
+        "copy": partial(storage.copy, "a", "b", size_bytes=1),
+    }
+    with pytest.raises(StorageDown):
+        await (calls.get(asked) or partial(getattr(storage, asked), "a"))()
