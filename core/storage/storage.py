@@ -15,7 +15,7 @@ from obstore.store import LocalStore, S3Store
 from core.errors import StartRefused
 from core.metrics import STORAGE_FAILURES
 from core.settings import in_environment
-from core.storage.local_disk import bring_to_disk, delete_parts, delete_tree, written_in
+from core.storage.local_disk import bring_to_disk, delete_parts, delete_tree, make_root, written_in
 from core.storage.parts import (
     CHUNK_BYTES,
     PART_BYTES,
@@ -27,7 +27,7 @@ from core.storage.parts import (
     hand_on_first,
     in_pieces,
 )
-from core.storage.threads import HangingThreads
+from core.storage.threads import HangingThreads, call_within
 
 #: who asks a storage that hangs for a size or a few bytes, or to delete, hears so after this; its library alone goes on for minutes
 _ANSWER_S = 15.0
@@ -89,7 +89,7 @@ class Storage:
         self._answer_s = answer_s
         self._part_s = part_s
         #: None: it is in S3
-        self._folder = None if where.startswith("s3://") else Path(where).resolve()
+        self._folder = None if where.startswith("s3://") else Path(where).absolute()
         self._threads, self._sync_threads = HangingThreads(_THREADS), HangingThreads(_SYNCS_AT_ONCE)
         #: a file's time begins with its turn; the threads alone would have it pass while others are brought to the disk
         self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
@@ -101,6 +101,10 @@ class Storage:
         """Open it. Raises StartRefused."""
         try:
             return self._opened()
+        except TimeoutError:
+            raise StartRefused(
+                f"REELGATE_STORAGE: {self._where} hangs, as a volume does whose server is away."
+            ) from None
         except OSError as error:
             raise StartRefused(f"REELGATE_STORAGE: {error.filename or self._where}: {error.strerror}.") from None
         except (BaseError, ValueError) as error:
@@ -109,7 +113,7 @@ class Storage:
     def _opened(self) -> LocalStore | S3Store:
         if self._folder is None:
             return S3Store.from_url(self._where)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder = call_within(partial(make_root, self._folder), self._answer_s)
         return LocalStore(self._folder, mkdir=True)
 
     @cached_property

@@ -586,6 +586,32 @@ async def test_a_process_ends_although_its_folder_hangs(tmp_path):
             ending.kill()
 
 
+STARTS_WHILE_ITS_FOLDER_HANGS = """
+import os, sys, threading
+from core.errors import StartRefused
+from core.storage.storage import Storage
+
+hang = lambda *of, **how: threading.Event().wait()
+os.mkdir = os.stat = os.lstat = hang
+try:
+    Storage(sys.argv[1], answer_s=0.1)
+except StartRefused as refused:
+    print(refused)
+"""
+
+
+async def test_a_process_that_starts_while_its_folder_hangs_says_so_and_ends(tmp_path):
+    starting = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", STARTS_WHILE_ITS_FOLDER_HANGS, tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        said, _ = await asyncio.wait_for(starting.communicate(), PATIENCE_S)
+        assert said.decode().startswith(f"REELGATE_STORAGE: {tmp_path} hangs")
+    finally:
+        with suppress(ProcessLookupError):
+            starting.kill()
+
+
 @pytest.mark.parametrize("asked", ["write", "size_bytes", "delete"])
 async def test_a_folder_that_is_gone_is_a_storage_that_is_away(tmp_path, asked):
     storage = Storage(str(tmp_path / "files"))
