@@ -547,6 +547,14 @@ async def test_a_bucket_that_may_not_be_listed_is_told(
         assert "<Key>" not in (await anybody.get(f"{s3}/{BUCKET}?list-type=2")).text, "nothing is left of the probe"
 
 
+async def test_what_is_wrong_with_a_storage_is_told(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    assert (await check_storage(f"s3://{BUCKET}s/doctor")).came == "its bucket is gone"
+    (tmp_path / "file").write_text("in the way")
+    assert "file" in (await check_storage(str(tmp_path / "file"))).came
+
+
 # --- the command
 
 

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from core.clock import Clock
+from core.errors import StartRefused
 from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings, unknown_names
-from core.storage.storage import FileMissing, Storage
+from core.storage.storage import FileMissing, Storage, StorageDown
 from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
@@ -141,6 +142,8 @@ async def check_storage(where: str) -> Finding:
     try:
         storage = Storage(where)
         came, stays = await _probe(storage, folder)
+    except (StartRefused, StorageDown) as refused:
+        return Finding("storage", _kind(where), Verdict.BAD, expected, str(refused))
     except Exception as error:  # noqa: BLE001 - whatever the storage raises is what was to be found out
         return Finding("storage", _kind(where), Verdict.BAD, expected, f"{type(error).__name__} from REELGATE_STORAGE")
     if came != _PROBE:
