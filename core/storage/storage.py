@@ -1,7 +1,7 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property, partial
@@ -290,8 +290,15 @@ class Storage:
 
     async def size_bytes(self, path: str) -> int:
         """Measure a file. Raises FileMissing, StorageDown."""
+        return int((await self._facts(path))["size"])
+
+    async def keeps_versions(self, path: str) -> bool:
+        """Tell by a file whether it stays as an older version where it is deleted. Raises FileMissing, StorageDown."""
+        return (await self._facts(path))["version"] not in (None, "null")
+
+    async def _facts(self, path: str) -> Mapping[str, Any]:
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
-            return (await obstore.head_async(self._files, path))["size"]
+            return await obstore.head_async(self._files, path)
 
     async def read(self, path: str, *, start: int = 0, end: int | None = None, piece_bytes: int = CHUNK_BYTES) -> Slice:
         """Read bytes from `start` up to, not including, `end`, by pieces. Raises FileMissing, StorageDown."""
