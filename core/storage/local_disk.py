@@ -14,6 +14,12 @@ _WRITERS_AT_ONCE = 9
 _NOT_SYNCED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM)
 
 
+def make_root(folder: Path) -> Path:
+    """Make a storage's folder where there is none, and say where it really is. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
 def bring_to_disk(root: Path, file: Path) -> None:
     """Wait until a file's bytes are on the disk, and its name, and its folders' names. One that is not, goes. Raises OSError."""
     try:

@@ -1,7 +1,7 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property, partial
@@ -15,7 +15,7 @@ from obstore.store import LocalStore, S3Store
 from core.errors import StartRefused
 from core.metrics import STORAGE_FAILURES
 from core.settings import in_environment
-from core.storage.local_disk import bring_to_disk, delete_parts, delete_tree, written_in
+from core.storage.local_disk import bring_to_disk, delete_parts, delete_tree, make_root, written_in
 from core.storage.parts import (
     CHUNK_BYTES,
     PART_BYTES,
@@ -27,7 +27,7 @@ from core.storage.parts import (
     hand_on_first,
     in_pieces,
 )
-from core.storage.threads import HangingThreads
+from core.storage.threads import HangingThreads, call_within
 
 #: who asks a storage that hangs for a size or a few bytes, or to delete, hears so after this; its library alone goes on for minutes
 _ANSWER_S = 15.0
@@ -43,6 +43,8 @@ _OTHERS_FIRST_S = 600.0
 _THREADS = 8
 #: so many threads beside those bring files to the disk. Who is stopped meanwhile leaves one that goes on, and none of them for others
 _SYNCS_AT_ONCE = 2
+#: what S3 says is missing
+_NO_FILE, _NO_BUCKET = "<Code>NoSuchKey<", "<Code>NoSuchBucket<"
 #: as many as S3 names in one answer
 _LISTED_AT_ONCE = 1000
 
@@ -87,7 +89,7 @@ class Storage:
         self._answer_s = answer_s
         self._part_s = part_s
         #: None: it is in S3
-        self._folder = None if where.startswith("s3://") else Path(where).resolve()
+        self._folder = None if where.startswith("s3://") else Path(where).absolute()
         self._threads, self._sync_threads = HangingThreads(_THREADS), HangingThreads(_SYNCS_AT_ONCE)
         #: a file's time begins with its turn; the threads alone would have it pass while others are brought to the disk
         self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
@@ -99,6 +101,10 @@ class Storage:
         """Open it. Raises StartRefused."""
         try:
             return self._opened()
+        except TimeoutError:
+            raise StartRefused(
+                f"REELGATE_STORAGE: {self._where} hangs, as a volume does whose server is away."
+            ) from None
         except OSError as error:
             raise StartRefused(f"REELGATE_STORAGE: {error.filename or self._where}: {error.strerror}.") from None
         except (BaseError, ValueError) as error:
@@ -107,7 +113,7 @@ class Storage:
     def _opened(self) -> LocalStore | S3Store:
         if self._folder is None:
             return S3Store.from_url(self._where)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder = call_within(partial(make_root, self._folder), self._answer_s)
         return LocalStore(self._folder, mkdir=True)
 
     @cached_property
@@ -133,8 +139,9 @@ class Storage:
         """Raises FileMissing, or StorageDown without the library's words, which hold addresses and paths."""
         try:
             yield
-        except (NotFoundError, FileNotFoundError):
+        except (NotFoundError, FileNotFoundError) as missing:
             await self._require_folder()
+            await self._require_bucket(path, str(missing))
             raise FileMissing(path) from None
         except (BaseError, OSError) as error:
             if _says_missing(error):
@@ -151,6 +158,24 @@ class Storage:
             raise _down(type(error).__name__) from None
         if not is_there:
             raise _down("its folder is gone") from None
+
+    async def _require_bucket(self, path: str, told: str) -> None:
+        """Raise StorageDown where not one file is missing, but all are with their bucket. S3 tells a HEAD no more than 404."""
+        if self._folder:
+            return
+        if _NO_BUCKET in told or (_NO_FILE not in told and _NO_BUCKET in await self._told_of_bytes(path)):
+            raise _down("its bucket is gone")
+
+    async def _told_of_bytes(self, path: str) -> str:
+        """Hear what S3 says to who asks for a file's bytes; empty: it has it now. Raises StorageDown."""
+        try:
+            async with asyncio.timeout(self._answer_s):
+                await obstore.get_range_async(self._files, path, start=0, end=1)
+        except (NotFoundError, FileNotFoundError) as missing:
+            return str(missing)
+        except (BaseError, OSError) as error:
+            raise _down(type(error).__name__) from None
+        return ""
 
     async def _in_thread(self, call: Callable[..., T], *of: Any) -> T:
         """Ask a folder what the library does not. Raises TimeoutError where it hangs; the thread goes on, and is no one else's."""
@@ -265,8 +290,15 @@ class Storage:
 
     async def size_bytes(self, path: str) -> int:
         """Measure a file. Raises FileMissing, StorageDown."""
+        return int((await self._facts(path))["size"])
+
+    async def keeps_versions(self, path: str) -> bool:
+        """Tell by a file whether it stays as an older version where it is deleted. Raises FileMissing, StorageDown."""
+        return (await self._facts(path))["version"] not in (None, "null")
+
+    async def _facts(self, path: str) -> Mapping[str, Any]:
         async with self._in_our_words(path), asyncio.timeout(self._answer_s):
-            return (await obstore.head_async(self._files, path))["size"]
+            return await obstore.head_async(self._files, path)
 
     async def read(self, path: str, *, start: int = 0, end: int | None = None, piece_bytes: int = CHUNK_BYTES) -> Slice:
         """Read bytes from `start` up to, not including, `end`, by pieces. Raises FileMissing, StorageDown."""

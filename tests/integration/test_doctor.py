@@ -547,6 +547,28 @@ async def test_a_bucket_that_may_not_be_listed_is_told(
         assert "<Key>" not in (await anybody.get(f"{s3}/{BUCKET}?list-type=2")).text, "nothing is left of the probe"
 
 
+async def test_what_is_wrong_with_a_storage_is_told(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    assert (await check_storage(f"s3://{BUCKET}s/doctor")).came == "its bucket is gone"
+    (tmp_path / "file").write_text("in the way")
+    assert "file" in (await check_storage(str(tmp_path / "file"))).came
+
+
+async def test_a_bucket_that_keeps_what_is_deleted_is_told(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There each film and upload stays that its owner had deleted, and each file that only passed through."""
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    async with httpx.AsyncClient(trust_env=False, base_url=s3) as anybody:
+        await anybody.put("/versioned")
+        before = await check_storage("s3://versioned/doctor")
+        kept = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+        await anybody.put("/versioned?versioning", content=kept)
+    found = await check_storage("s3://versioned/doctor")
+    assert (before.verdict, found.verdict) == ("ok", "warning")
+    assert "versions" in found.came
+
+
 # --- the command
 
 

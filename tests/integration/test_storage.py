@@ -586,6 +586,32 @@ async def test_a_process_ends_although_its_folder_hangs(tmp_path):
             ending.kill()
 
 
+STARTS_WHILE_ITS_FOLDER_HANGS = """
+import os, sys, threading
+from core.errors import StartRefused
+from core.storage.storage import Storage
+
+hang = lambda *of, **how: threading.Event().wait()
+os.mkdir = os.stat = os.lstat = hang
+try:
+    Storage(sys.argv[1], answer_s=0.1)
+except StartRefused as refused:
+    print(refused)
+"""
+
+
+async def test_a_process_that_starts_while_its_folder_hangs_says_so_and_ends(tmp_path):
+    starting = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", STARTS_WHILE_ITS_FOLDER_HANGS, tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        said, _ = await asyncio.wait_for(starting.communicate(), PATIENCE_S)
+        assert said.decode().startswith(f"REELGATE_STORAGE: {tmp_path} hangs")
+    finally:
+        with suppress(ProcessLookupError):
+            starting.kill()
+
+
 @pytest.mark.parametrize("asked", ["write", "size_bytes", "delete"])
 async def test_a_folder_that_is_gone_is_a_storage_that_is_away(tmp_path, asked):
     storage = Storage(str(tmp_path / "files"))
@@ -594,3 +620,18 @@ async def test_a_folder_that_is_gone_is_a_storage_that_is_away(tmp_path, asked):
     with pytest.raises(StorageDown):
         await (calls | {"delete": partial(storage.delete, "a")})[asked]()
     assert not (tmp_path / "files").exists(), "what is written there would not be found when it is back"
+
+
+@pytest.mark.parametrize("asked", ["write", "size_bytes", "head", "copy", "delete", "delete_folder"])
+async def test_a_bucket_that_is_gone_is_a_storage_that_is_away(s3, monkeypatch, asked):
+    """As one whose name was mistyped: who is told that a file is missing ends its job, or forgets an upload whose bytes stay."""
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    storage = Storage(f"s3://{BUCKET}s/some/prefix")
+    calls = {
+        "write": partial(storage.write, "a", pieces(1)),
+        "head": partial(storage.head, "a", 4),
+        "copy": partial(storage.copy, "a", "b", size_bytes=1),
+    }
+    with pytest.raises(StorageDown):
+        await (calls.get(asked) or partial(getattr(storage, asked), "a"))()

@@ -1,13 +1,15 @@
 """Checks of what is ours: settings, Redis and storage. Each gives findings, and none raises."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from core.clock import Clock
+from core.errors import StartRefused
 from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings, unknown_names
-from core.storage.storage import FileMissing, Storage
+from core.storage.storage import FileMissing, Storage, StorageDown
 from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs
@@ -140,28 +142,31 @@ async def check_storage(where: str) -> Finding:
     expected, folder = "a file can be written, read, listed and deleted", f"doctor/{new_id('upl')}"
     try:
         storage = Storage(where)
-        came, stays = await _probe(storage, folder)
+        came, doubts = await _probe(storage, folder)
+    except (StartRefused, StorageDown) as refused:
+        return Finding("storage", _kind(where), Verdict.BAD, expected, str(refused))
     except Exception as error:  # noqa: BLE001 - whatever the storage raises is what was to be found out
         return Finding("storage", _kind(where), Verdict.BAD, expected, f"{type(error).__name__} from REELGATE_STORAGE")
     if came != _PROBE:
         return Finding("storage", _kind(where), Verdict.BAD, expected, "other bytes came back")
-    if stays:
-        return Finding("storage", _kind(where), Verdict.WARNING, expected, "it may not be listed")
+    if doubts:
+        return Finding("storage", _kind(where), Verdict.WARNING, expected, "; ".join(doubts))
     return Finding("storage", _kind(where), Verdict.OK, expected, "all four")
 
 
-async def _probe(storage: Storage, folder: str) -> tuple[bytes, bool]:
-    """Give what came back of a file, and whether it was not found by its folder."""
-    path, stays = f"{folder}/probe", True
+async def _probe(storage: Storage, folder: str) -> tuple[bytes, list[str]]:
+    """Give what came back of a file, and what makes it doubtful that files which are deleted are gone."""
+    path, doubts = f"{folder}/probe", list[str]()
     await storage.write(path, _chunks())
     came = await storage.head(path, len(_PROBE))
+    if await storage.keeps_versions(path):
+        doubts.append("it keeps all that is deleted, as older versions: end them by a lifecycle rule")
     await storage.delete_folder(folder)
-    try:
+    with suppress(FileMissing):
         await storage.size_bytes(path)
-    except FileMissing:
-        stays = False
+        doubts.append("it may not be listed")
     await storage.delete(path)
-    return came, stays
+    return came, doubts
 
 
 async def _chunks() -> AsyncIterator[bytes]:
