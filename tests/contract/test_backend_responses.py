@@ -169,6 +169,8 @@ def test_a_link_is_found_in_what_came_in_the_place_of_a_film(body: object, link:
         {"code": 0, "data": {"data": {"session_id": "s"}}},
         {"code": 0, "result": {"session_id": "s"}},
         {"success": True, "data": {"code": 0, "message": "ok", "data": {"session_id": "s"}}},
+        {"code": 0, "data": '{"session_id": "s"}'},
+        {"code": 0, "session_id": "s", "data": "{no JSON"},
     ],
 )
 def test_an_answer_may_stand_in_several_envelopes_and_in_one_of_another_name(body: object) -> None:
@@ -202,8 +204,10 @@ def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     balance = {"available": 75, "frozen": "25", "total": 100.0}
     assert responses.parse_credits(read({"code": 0, "data": balance})) == responses.Credits(75, 25, 100)
     assert responses.parse_credits(read(balance)) == responses.Credits(75, 25, 100)
+    assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(
+        75, 25, 100, infers_frozen=True
+    )
     assert responses.parse_credits(read({"available": 75})) == responses.Credits(75, 0, 75, tells_frozen=False)
-    assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(75, 25, 100)
 
 
 @pytest.mark.parametrize("named", [{"user_id": "me"}, {"userId": "me"}, {"user": {"id": "me"}}])

@@ -100,6 +100,8 @@ def test_a_captured_stream_cut_at_every_byte_gives_the_same_events(path: Path) -
         ({"type": "text", "content": [{"type": "text", "text": "Do"}, "ne."]}, Text("Done.")),
         ({"type": "text", "delta": "Done."}, Text("Done.")),
         ({"type": "text", "content": 7}, Heartbeat()),
+        ({"type": "text", "content": "Do", "partial": True}, Text("Do", "chunk")),
+        ({"type": "text", "content": "Done.", "partial": False}, Text("Done.", "whole")),
         ({"event": "tool_result", "data": {"name": "cut", "result": {"error": "no"}}}, ToolResult("cut", failed=True)),
         ({"type": "error", "data": {"code": 2001, "message": "no credits"}}, StreamError("no credits", 2001)),
         ({"event": "error", "data": "it broke"}, StreamError("it broke")),

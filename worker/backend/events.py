@@ -208,7 +208,7 @@ def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
         case "text":
             spoken = (_spoken(frame.get(key)) for key in _SPOKEN_KEYS)
             text = next(filter(None, spoken), "")
-            return [Text(text) if text else Heartbeat()]
+            return [Text(text, _form_of(frame)) if text else Heartbeat()]
         case "toolcall":
             return [ToolCall(_text_of(frame, "name"))]
         case "toolresult":
@@ -218,6 +218,13 @@ def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
         case str(word) if word in _ALIVE:
             return [Heartbeat()]
     return []
+
+
+def _form_of(frame: dict[str, Any]) -> TextForm:
+    """Read ``{"type": "text", "partial": true}``, as the other shape marks its chunks and the whole behind them."""
+    if frame.get("partial") is None:
+        return "plain"
+    return "chunk" if _is_true(frame["partial"]) else "whole"
 
 
 def _unfolded(frame: dict[str, Any]) -> dict[str, Any]:
