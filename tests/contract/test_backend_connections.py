@@ -134,8 +134,10 @@ async def test_a_connection_that_is_not_fit_is_not_used_again(answer: bytes) -> 
         b"HTTP/1.1 200 OK\r\n" + JSON + LENGTH + b"\r\n" + BALANCE,
         b"HTTP/1.1 200 OK\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\n5\r\n" + BALANCE[:5] + b"\r\n"
         b"%X ;x=1\r\n" % (len(BALANCE) - 5) + BALANCE[5:] + b"\r\n0\r\nX-Trailer: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + JSON + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"%x\r\n" % len(BALANCE) + BALANCE + b"\r\n0\r\n\r\n",
     ],
-    ids=["till it is closed", "bare line feeds", "interim answers", "chunks and a trailer"],
+    ids=["till it is closed", "bare line feeds", "interim answers", "chunks and a trailer", "chunks and a length"],
 )
 async def test_an_answer_in_any_form_of_http_is_read(answer: bytes) -> None:
     async with peer(answer) as remote, backend(remote.url) as made:

@@ -14,7 +14,7 @@ from core.profiles import PROFILES
 from tests.peer_fixture import answered, page, peer
 from worker.backend.breaker import FAILURES_ALLOWED
 from worker.backend.client import Backend, Credentials
-from worker.backend.events import Heartbeat, StreamError, Text, Unknown
+from worker.backend.events import Heartbeat, StreamError, Text, ToolResult, Unknown
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.multipart import SizeMismatch
 from worker.backend.requests import attribution
@@ -377,6 +377,32 @@ async def test_a_refusal_of_a_message_is_heard_whatever_its_type_is_called(
         backend(remote.url) as made,
     ):
         assert (await fault_of_message(made)).fault is expected, "JSON is no stream that said nothing"
+
+
+EVENTS = [{"type": "tool_result", "name": "cut", "result": {}}, {"type": "text", "content": "Done."}]
+
+
+@pytest.mark.parametrize("body", [EVENTS, {"code": 0, "data": EVENTS}, {"events": EVENTS}])
+@pytest.mark.parametrize("blanks", [b"", b"\r\n", b"\xef\xbb\xbf"])
+async def test_a_message_that_is_answered_at_once_by_all_its_events_is_heard(body: object, blanks: bytes) -> None:
+    written = blanks + json.dumps(body).encode()
+    head = STREAM.replace(b"text/event-stream", b"application/json")
+    async with peer(head + written) as remote, backend(remote.url) as made:
+        assert await said(made) == [ToolResult("cut"), Text("Done.")]
+
+
+@pytest.mark.parametrize("blanks", [b"\n\n", b"\xef\xbb\xbf"])
+async def test_a_refusal_is_heard_behind_blank_lines_too(blanks: bytes) -> None:
+    async with peer(STREAM + blanks + b'{"code": 2001}') as remote, backend(remote.url) as made:
+        assert (await fault_of_message(made)).fault is Fault.NO_CREDITS
+
+
+@pytest.mark.parametrize(("status", "kind"), [(b"201 Created", b"text/event-stream"), (b"200 OK", b"application/json")])
+async def test_a_stream_is_heard_under_another_success_and_another_type(status: bytes, kind: bytes) -> None:
+    event = b'data: {"type":"text","content":"Done."}\n\n'
+    head = STREAM.replace(b"200 OK", status).replace(b"text/event-stream", kind)
+    async with peer(head + event) as remote, backend(remote.url) as made:
+        assert await said(made) == [Text("Done.")]
 
 
 async def test_redirects_are_refused_and_not_followed() -> None:

@@ -67,6 +67,10 @@ def read(body: object) -> dict[str, Any]:
         ),
         ({"status": " Completed "}, responses.RenderStatus("completed", None, None, None, None)),
         ({"outputUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"state": "FAILED"}, responses.RenderStatus("failed", None, None, None, None)),
+        ({"render": {"state": "Completed"}}, responses.RenderStatus("completed", None, None, None, None)),
+        ({"status": "ready", "output": [{"url": "u"}]}, responses.RenderStatus("completed", None, "u", None, None)),
+        ({"status": "ready", "output": []}, responses.RenderStatus("completed", None, None, None, None)),
         ({"status": "done", "url": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
         ({"status": "done", "videoUrl": "u"}, responses.RenderStatus("completed", None, "u", None, None)),
         (
@@ -165,6 +169,8 @@ def test_a_link_is_found_in_what_came_in_the_place_of_a_film(body: object, link:
         {"code": 0, "data": {"data": {"session_id": "s"}}},
         {"code": 0, "result": {"session_id": "s"}},
         {"success": True, "data": {"code": 0, "message": "ok", "data": {"session_id": "s"}}},
+        {"code": 0, "data": '{"session_id": "s"}'},
+        {"code": 0, "session_id": "s", "data": "{no JSON"},
     ],
 )
 def test_an_answer_may_stand_in_several_envelopes_and_in_one_of_another_name(body: object) -> None:
@@ -198,8 +204,10 @@ def test_a_balance_is_read_with_and_without_its_envelope() -> None:
     balance = {"available": 75, "frozen": "25", "total": 100.0}
     assert responses.parse_credits(read({"code": 0, "data": balance})) == responses.Credits(75, 25, 100)
     assert responses.parse_credits(read(balance)) == responses.Credits(75, 25, 100)
+    assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(
+        75, 25, 100, infers_frozen=True
+    )
     assert responses.parse_credits(read({"available": 75})) == responses.Credits(75, 0, 75, tells_frozen=False)
-    assert responses.parse_credits(read({"available": 75, "total": 100})) == responses.Credits(75, 25, 100)
 
 
 @pytest.mark.parametrize("named", [{"user_id": "me"}, {"userId": "me"}, {"user": {"id": "me"}}])
@@ -326,6 +334,22 @@ FILE = {"filename": "a.mp4", "cdn_url": "u"}
         ({"files": [{"filename": "a.mp4", "status": "failed"}]}, False, True),
         ({"files": [{"filename": "a.mp4", "code": 4001}]}, False, True),
         ({"files": [{"error": {"code": "4002", "message": "too large"}}]}, False, True),
+        ({"files": ["a.mp4"]}, True, False),
+        ({"files": ["https://cdn.example/1f"], "session_state_applied": True}, True, False),
+        (["https://cdn.example/1f"], True, False),
+        ({"code": 0, "data": {"urls": ["https://cdn.example/1f"]}}, True, False),
+        ({"files": [], "urls": ["https://cdn.example/1f"]}, True, False),
+        ({"urls": ["https://cdn.example/1f"], "session_state_applied": False}, False, False),
+        ({"urls": ["https://cdn.example/1f"], "failed": ["a.mp4"]}, False, True),
+        ({"urls": ["https://cdn.example/1f"], "error": "it broke"}, False, True),
+        ({"files": {"a.mp4": {"cdn_url": "u"}}}, True, False),
+        ({"code": 0, "data": {"a.mp4": "https://cdn.example/1f"}}, True, False),
+        ({"files": {"a.mp4": {"error": "unsupported"}}}, False, True),
+        ({"files": ["a.mp4: unsupported"]}, False, True),
+        ({"files": ["ok"]}, False, True),
+        ({"uploaded": True, **FILE}, True, False),
+        ({"uploaded": True}, False, False),
+        ({"urls": []}, False, False),
         ({"files": None}, False, False),
         ({"message": "ok"}, False, False),
         ({"code": 0, "data": None}, False, False),
@@ -335,6 +359,39 @@ FILE = {"filename": "a.mp4", "cdn_url": "u"}
 def test_an_upload_is_believed_only_where_it_says_so(body: object, brought: bool, says_no: bool) -> None:
     answer = responses.parse_upload_answer(read(body))
     assert (answer.brought, answer.says_no) == (brought, says_no)
+
+
+@pytest.mark.parametrize(
+    ("body", "brought"),
+    [
+        ({"urls": ["https://a.example/a.mp4"]}, False),
+        ({"files": [{"url": "https://a.example/a.mp4"}]}, False),
+        ({"urls": ["https://a.example/a.mp4"], "session_state_applied": True}, True),
+        ({"files": [{"url": "https://a.example/a.mp4", "duration": 30.5}]}, True),
+        ({"urls": ["https://cdn.example/a.mp4"]}, True),
+    ],
+)
+def test_an_answer_that_repeats_the_url_does_not_say_that_it_was_fetched(body: object, brought: bool) -> None:
+    answer = responses.parse_upload_answer(read(body)).without_echo(["https://a.example/a.mp4"])
+    assert (answer.brought, answer.says_no) == (brought, False), "it may yet come"
+
+
+@pytest.mark.parametrize(
+    "infos",
+    [
+        [{"filename": "a.mp4"}],
+        [{"name": "a.mp4"}],
+        [{"file_name": "a.mp4", "cdn_url": "https://cdn.example/1f"}],
+        ["a.mp4"],
+        ["https://cdn.example/x/a.mp4?sig=1"],
+        {"a.mp4": {"duration": 30.5}},
+        {"h1": {"filename": "a.mp4"}},
+        [{"cdn_url": "https://cdn.example/x/a.mp4?path=/b.mp4#c"}],
+    ],
+)
+def test_a_sessions_videos_are_known_however_they_are_named(infos: object) -> None:
+    state = responses.parse_state(read({"state": {"video_infos": infos}}))
+    assert [state.count_named(names) for names in ({"a.mp4"}, {"b.mp4"}, {"1f"})] == [1, 0, 0]
 
 
 def test_a_file_that_was_not_taken_says_why() -> None:

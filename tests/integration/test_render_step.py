@@ -40,6 +40,7 @@ BEGUN = said({"success": True, "data": {"id": "lambda-7", "status": "pending", "
 PROCESSING = said({"taskId": "lambda-7", "status": "processing", "progress": 40})
 FIREWALL = said({"message": "Forbidden"}, 403)
 REFUSED = said({"code": 1001, "message": "expired"}, 401)
+DONE = said({"taskId": "lambda-7", "status": "completed", "output": {"url": "/o.mp4"}})
 TAKEN_BACK = said({"success": True, "data": {}})
 BLOCKED = said({"code": 402, "message": "upgrade your plan"}, 402)
 UNKNOWN = said({"code": 404, "message": "render not found"}, 404)
@@ -283,9 +284,19 @@ async def test_a_render_that_is_not_known_yet_is_looked_at_once_more_and_one_tha
         assert [orphan.id for orphan in await context.orphan_renders.due()] == [known.id], (
             "it may be there all the same"
         )
-        job = await stepped(execution, 3)
+        assert not (await stepped(execution, 6)).ended, "there is no third one"
+        job = await stepped(execution)
     assert job.error is not None
     assert job.error.code is Code.RENDER_FAILED
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3, 5])
+async def test_renders_that_are_known_late_each_time_cost_no_paid_edit_its_film(core, context, backend, looks):
+    by_both_ids = 2
+    backend.says("status", *[UNKNOWN] * by_both_ids * (2 + looks), DONE)
+    async with at_export(core, context) as execution:
+        job = await stepped(execution, 2 + 2 + 1 + looks + 1)
+    assert (job.stage, rendering(job).url) == (Stage.STORING, "/o.mp4")
 
 
 async def test_who_is_told_of_a_failed_render_is_told_why(core, context, backend):

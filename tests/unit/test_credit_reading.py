@@ -76,6 +76,10 @@ UNTOLD = CreditReading(Credits(available=450, frozen=0, total=450, tells_frozen=
         (before(frozen=None), alone(450, 50), Work.UNCLEAR),
         (before(frozen=None), alone(450), Work.OVER),
         (before(), UNTOLD, Work.UNTOLD),
+        # the total may be all that the account ever had: then what was spent looks frozen for ever
+        (before(), CreditReading(Credits(450, 50, 500, infers_frozen=True), sends=4), Work.UNCLEAR),
+        (before(), CreditReading(Credits(500, 0, 500, infers_frozen=True), sends=4), Work.OVER),
+        (before(frozen=50), CreditReading(Credits(450, 50, 500, infers_frozen=True), sends=4), Work.OVER),
         (before(), NO_READING, Work.UNTOLD),
     ],
 )

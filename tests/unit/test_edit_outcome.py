@@ -90,6 +90,7 @@ def balance(available: int, frozen: int = 0) -> Credits:
 
 
 AT_REST, AT_WORK = CreditReading(balance(500), sends=4), CreditReading(balance(450, 50), sends=4)
+INFERRED = CreditReading(msgspec.structs.replace(balance(450, 50), infers_frozen=True), sends=4)
 PAID, UNCLEAR = CreditReading(balance(450), sends=4), CreditReading(balance(400, 50), Others(0, 50))
 SPOKE = Recovery(since_ms=0, spoke=True)
 
@@ -121,6 +122,11 @@ def with_(recovery: Recovery, **facts: object) -> Recovery:
         # what may as well be frozen for somebody else, for as long as a generation takes
         (Recovery(since_ms=0, reads=4), UNCLEAR, "d", 299, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, reads=4), UNCLEAR, "d", 301, EditOutcome.UNCONFIRMED),
+        # what follows from the total alone may as well be spent: it counts while no change was seen
+        (Recovery(since_ms=0, seen="new"), INFERRED, "new", 50, EditOutcome.UNCERTAIN),
+        (Recovery(since_ms=0, seen="new"), INFERRED, "new", 61, EditOutcome.CONFIRMED),
+        (Recovery(since_ms=0, reads=4), INFERRED, "d", 600, EditOutcome.UNCERTAIN),
+        (Recovery(since_ms=0, reads=4), INFERRED, "d", 901, EditOutcome.UNCONFIRMED),
         # a backend that does not tell what is frozen may still be at work
         (Recovery(since_ms=0, reads=4), NO_READING, "d", 600, EditOutcome.UNCERTAIN),
         (Recovery(since_ms=0, reads=4), NO_READING, "d", 901, EditOutcome.UNCONFIRMED),

@@ -119,6 +119,60 @@ def test_a_business_code_counts_with_status_200(code: int, *, as_text: bool, exp
     assert (seen.fault, seen.code, seen.status, seen.call, seen.detail) == (expected, code, 200, "state", "no")
 
 
+@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 404, 500])
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (1001, Fault.TOKEN_REFUSED),
+        ("TOKEN_EXPIRED", Fault.TOKEN_REFUSED),
+        ("1002", Fault.SESSION_LOST),
+        ("SESSION_NOT_FOUND", Fault.SESSION_LOST),
+        ("SessionNotFoundError", Fault.SESSION_LOST),
+        (2001, Fault.NO_CREDITS),
+        ("insufficient_credits", Fault.NO_CREDITS),
+        ("UNSUPPORTED_FILE_TYPE", Fault.UNSUPPORTED),
+        ("ERR_FILE_TOO_LARGE", Fault.TOO_LARGE),
+    ],
+)
+def test_a_code_counts_in_words_and_wherever_a_framework_puts_it(status: int, code: int | str, expected: Fault) -> None:
+    told = {"code": code, "message": "no"}
+    for body in (told, {"error": told}, {"detail": told}):
+        for call in ("state", "message"):
+            seen = found(call, status, body)
+            assert seen is not None
+            assert (seen.fault, seen.detail, seen.maybe_done) == (expected, "no", False)
+
+
+@pytest.mark.parametrize("code", ["RATE_LIMITED", "UNAUTHENTICATED", "SESSION_LIMIT", "CREDITS_FROZEN", "TOKEN_LIMIT"])
+def test_words_that_may_be_of_the_backends_own_troubles_are_no_code_of_the_contract(code: str) -> None:
+    assert fault("message", body={"code": code, "message": "no"}) is None
+    assert fault_of_stream(StreamError("no", None), work_began=False).maybe_done
+
+
+def test_what_a_code_says_in_words_counts_where_the_message_does_not_say() -> None:
+    assert fault("message", 402, {"code": "CREDITS_TOO_LOW", "message": "top up"}) is Fault.NO_CREDITS
+    assert fault("message", 404, {"code": "SESSION_MISSING", "message": "nope"}) is Fault.SESSION_LOST
+    assert fault("render", 400, {"error": {"code": "DUPLICATE_RENDER", "message": "no"}}) is Fault.RENDER_DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("status", "frames", "expected"),
+    [
+        (401, 'data: {"code": 1001, "message": "no"}\n\n', Fault.TOKEN_REFUSED),
+        (400, 'event: error\r\ndata: {"code": 2001, "message": "no"}\r\n\r\n', Fault.NO_CREDITS),
+        (401, ': hi\n\ndata: {"error": "no"}', Fault.TOKEN_REFUSED),
+        (404, 'data: {"error": {"code": "1002", "message": "no"}}\n', Fault.SESSION_LOST),
+        (503, 'data: {"error": "no"}\n\n', Fault.BROKEN),
+        (401, 'data: {"type": "text", "content": "Done."}\n\ndata: {"code": 1001}\n\n', Fault.BROKEN),
+        (401, "<html>no</html>", Fault.BROKEN),
+    ],
+)
+def test_a_refusal_that_comes_as_a_stream_is_one(status: int, frames: str, expected: Fault) -> None:
+    seen = fault_of("message", status, frames.encode(), {"Content-Type": "text/event-stream; charset=utf-8"})
+    assert seen is not None
+    assert (seen.fault, seen.maybe_done) == (expected, expected is Fault.BROKEN)
+
+
 def test_a_business_code_counts_more_than_the_status_beside_it() -> None:
     assert fault(status=401, body={"code": 1002}) is Fault.SESSION_LOST
     assert fault(status=500, body={"code": 2001}) is Fault.NO_CREDITS
@@ -153,6 +207,9 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
     [
         ("render", 409, {"success": False, "error": "conflict"}, Fault.BUSY),
         ("render", 400, {"error": {"message": "Duplicate render id"}}, Fault.RENDER_DUPLICATE),
+        ("render", 400, {"message": "the id render_17 is taken"}, Fault.RENDER_DUPLICATE),
+        ("render", 422, {"detail": "render id is already in use"}, Fault.RENDER_DUPLICATE),
+        ("render", 400, {"message": "the id is invalid"}, Fault.REFUSED),
         ("render", 200, {"success": False, "error": "a render with this id already exists"}, Fault.RENDER_DUPLICATE),
         ("render", 409, {"message": "another export is in progress"}, Fault.BUSY),
         ("render", 200, {"success": False, "message": "active export"}, Fault.BUSY),

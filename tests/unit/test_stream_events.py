@@ -92,6 +92,22 @@ def test_a_captured_stream_cut_at_every_byte_gives_the_same_events(path: Path) -
         ({"code": 0, "data": {"type": "text", "content": "Done."}}, Text("Done.")),
         ({"code": 0, "data": {"content": {"parts": [{"text": "Done."}]}}}, Text("Done.", "whole")),
         ({"data": {"type": "error", "code": 2001, "message": "no credits"}}, StreamError("no credits", 2001)),
+        ({"event": "text", "data": {"content": "Done."}}, Text("Done.")),
+        ({"type": "text", "data": {"text": "Done."}}, Text("Done.")),
+        ({"type": "text", "data": "Done."}, Text("Done.")),
+        ({"type": "text", "data": '{"content": "Done."}'}, Text("Done.")),
+        ({"type": "text", "content": {"text": "Done."}}, Text("Done.")),
+        ({"type": "text", "content": [{"type": "text", "text": "Do"}, "ne."]}, Text("Done.")),
+        ({"type": "text", "delta": "Done."}, Text("Done.")),
+        ({"type": "text", "content": 7}, Heartbeat()),
+        ({"type": "text", "content": "Do", "partial": True}, Text("Do", "chunk")),
+        ({"type": "text", "content": "Done.", "partial": False}, Text("Done.", "whole")),
+        ({"event": "tool_result", "data": {"name": "cut", "result": {"error": "no"}}}, ToolResult("cut", failed=True)),
+        ({"type": "error", "data": {"code": 2001, "message": "no credits"}}, StreamError("no credits", 2001)),
+        ({"event": "error", "data": "it broke"}, StreamError("it broke")),
+        ({"detail": {"code": 1001, "message": "token expired"}}, StreamError("token expired", 1001)),
+        ({"type": "error", "code": "SESSION_NOT_FOUND", "message": "gone"}, StreamError("gone", 1002)),
+        ({"errorCode": "RESOURCE_EXHAUSTED"}, StreamError("RESOURCE_EXHAUSTED")),
         ({}, Heartbeat()),
         ({"type": "mystery"}, Unknown()),
         ({"content": {"parts": "none"}}, Unknown()),
@@ -122,6 +138,21 @@ def test_what_an_event_is_called_counts_where_its_data_does_not_say(name, frame,
 def test_text_and_a_tool_call_in_one_event_are_two() -> None:
     parts = [{"text": "Cutting."}, {"functionCall": {"name": "cut", "args": {}}}]
     assert read_frame(json.dumps({"content": {"parts": parts}})) == [Text("Cutting.", "whole"), ToolCall("cut")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n"])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        'data: {"type":"heartbeat"}\ndata: {"type":"text","content":"A."}\ndata: [DONE]\ndata: {"error":"it broke"}',
+        'data: data: {"type":"heartbeat"}\ndata: \ndata: data: {"type":"text","content":"A."}\ndata: {"error":"it broke"}',
+        'data: [{"type":"heartbeat"},{"type":"text","content":"A."},{"error":"it broke"}]',
+    ],
+)
+def test_events_that_no_blank_line_parts_are_several(stream: str, end: str) -> None:
+    decoder = StreamDecoder()
+    told = [*decoder.feed((stream + end).encode()), *decoder.end()]
+    assert told == [Heartbeat(), Text("A."), StreamError("it broke")]
 
 
 @pytest.mark.parametrize("data", ["{", "DONE!?x", "nonsense", "[" * 100_000])
@@ -282,6 +313,8 @@ def test_a_broken_text_is_no_fault_and_no_reply(data: str) -> None:
         ({"result": {"status": "error"}}, True),
         ({"result": "Error: no such clip"}, True),
         ({"code": 4001}, True),
+        ({"success": "false"}, True),
+        ({"content": "Error: no such clip"}, True),
         ("Error: no such clip", True),
         ("Failed to cut", True),
         ('{"error": "no such clip"}', True),

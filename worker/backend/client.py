@@ -143,7 +143,7 @@ class Backend:
         """Let the backend fetch the files itself."""
         body = requests.UrlsBody(list(urls))
         request = self._post("upload", _upload_path(session_id), credentials, body, silence_s=_UPLOAD_SILENCE_S)
-        return await self._http.answer(request, responses.parse_upload_answer)
+        return (await self._http.answer(request, responses.parse_upload_answer)).without_echo(urls)
 
     async def read_credits(self, credentials: Credentials) -> responses.Credits:
         """Read the token's balance."""

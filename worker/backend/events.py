@@ -6,12 +6,15 @@ vendor's ``{"type": …}`` and the agent server's, with camelCase or snake_case 
 """
 
 import re
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
 from core.security.redacted_repr import redacted_repr
 from worker.backend import json_text
+from worker.backend.codes import SUCCESS_CODES, code_of
 from worker.backend.redact import plain
 from worker.backend.sse import FrameDecoder
 
@@ -64,9 +67,6 @@ class Unknown(msgspec.Struct, frozen=True):
     kind: ClassVar[str] = "unknown"
 
 
-#: Codes by which the backend says that all is well.
-SUCCESS_CODES = (0, 200)
-
 #: Words that servers send to keep a connection, or to say that they end; they may stand in brackets of any kind.
 _ALIVE = frozenset({"heartbeat", "ping", "pong", "keepalive", "alive", "done", "end", "eof", "eos", "finished"})
 _ERROR_NAMES = frozenset({"error", "exception"})
@@ -87,10 +87,18 @@ _PLAIN_ERROR = re.compile(
     re.IGNORECASE,
 )
 _ERROR_FRAME = re.compile(rf"^\s*\{{.{{0,2000}}?[\"']{_ERROR_KEY}[\"']\s{{0,9}}:\s{{0,9}}", re.IGNORECASE | re.DOTALL)
+#: where JSON in the place of a stream may list its events
+_LIST_KEYS = ("data", "events")
+#: where the words of a text may stand, and those of an error
+_SPOKEN_KEYS = ("content", "text", "delta", "data")
+_ERROR_WORD_KEYS = (
+    *("errorMessage", "error_message", "error", "message", "content", "data", "detail"),
+    *("errorCode", "error_code"),
+)
 #: What a tool's result says of itself where nothing came of it.
 _FAILED = frozenset({"error", "failed", "failure", "exception"})
 _FAILED_KEYS = ("error", "errorCode", "error_code", "errorMessage", "error_message")
-_RESULT_KEYS = ("result", "response", "output")
+_RESULT_KEYS = ("result", "response", "output", "content")
 #: How deep a result may be wrapped: ``{"result": {"result": {"error": …}}}``.
 _WRAPS = 3
 #: What an agent server names as an error where its model had nothing more to say: why it stopped, which is no fault.
@@ -116,7 +124,7 @@ class StreamDecoder:
 
     def end(self) -> list[StreamEvent]:
         """Read an event that lacks its blank line where the stream closes: it counts if all of it is there."""
-        whole = (frame for frame in self._frames.end() if frame.data and isinstance(_decoded(frame.data), dict))
+        whole = (frame for frame in self._frames.end() if frame.data and _frames(frame.data))
         return [event for frame in whole for event in read_frame(frame.data, name=frame.name)]
 
 
@@ -132,17 +140,42 @@ def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
     return _read(data, name)
 
 
+def as_stream(body: bytes) -> bytes:
+    """Write JSON that holds events, ``[{"type": "text", …}]``, as the stream of them; b"" where none is of a known kind."""
+    answer = _decoded(body)
+    held = next((answer[key] for key in _LIST_KEYS if answer.get(key)), answer) if isinstance(answer, dict) else answer
+    frames = [frame for frame in (held if isinstance(held, list) else [answer]) if isinstance(frame, dict)]
+    events = (event for frame in frames for event in _events_in(frame, ""))
+    if not any(isinstance(event, Text | ToolCall | ToolResult | StreamError) for event in events):
+        return b""
+    return b"".join(b"data: %s\n\n" % msgspec.json.encode(frame) for frame in frames)
+
+
 def _read(data: str, name: str) -> list[StreamEvent]:
-    frame = _decoded(data)
-    if isinstance(frame, dict):
-        told = _events(frame) or _events(frame.get("data")) or _vendor_events(frame, name)
-        return told or [Unknown() if frame else Heartbeat()]
-    words = frame if isinstance(frame, str) else data
+    if frames := _frames(data):
+        return [event for frame in frames for event in _events_in(frame, name)]
+    decoded = _decoded(data)
+    words = decoded if isinstance(decoded, str) else data
     if not words.strip() or _is_heartbeat(words):
         return [Heartbeat()]
     if _is_error(words):
         return [StreamError(_error_words(words))]
     return [Heartbeat()] if _is_heartbeat(name) else [Unknown()]
+
+
+def _frames(data: str) -> list[dict[str, Any]]:
+    """List the objects in an event's data: one, a list of them, or one in each line, where blank lines were forgotten."""
+    found = _decoded(data)
+    if found is None:
+        lines = [line.strip().removeprefix("data:").strip() for line in data.split("\n")]
+        found = [_decoded(line) for line in lines if line and not _is_heartbeat(line)]
+    held = found if isinstance(found, list) else [found]
+    return held if all(isinstance(frame, dict) for frame in held) else []
+
+
+def _events_in(frame: dict[str, Any], name: str) -> list[StreamEvent]:
+    told = _events(frame) or _events(frame.get("data")) or _vendor_events(frame, name)
+    return told or [Unknown() if frame else Heartbeat()]
 
 
 def _events(frame: object) -> list[StreamEvent]:
@@ -152,7 +185,7 @@ def _events(frame: object) -> list[StreamEvent]:
     return _vendor_events(frame, frame.get("type", frame.get("event"))) or _agent_events(frame)
 
 
-def _decoded(data: str) -> Any:
+def _decoded(data: str | bytes) -> Any:
     """Decode JSON; None where it is none."""
     try:
         return json_text.parse(data)
@@ -170,10 +203,12 @@ def _error_of(data: str) -> StreamError:
 
 def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
     """Read ``{"type": "tool_call", …}``, also where the kind is written ``toolCall`` or ``TOOL-CALL``."""
+    frame = _unfolded(frame)
     match re.sub(r"[\W_]", "", kind).lower() if isinstance(kind, str) and len(kind) <= _LONGEST_SIGN else None:
         case "text":
-            text = _text_of(frame, "content", "text")
-            return [Text(text) if text else Heartbeat()]
+            spoken = (_spoken(frame.get(key)) for key in _SPOKEN_KEYS)
+            text = next(filter(None, spoken), "")
+            return [Text(text, _form_of(frame)) if text else Heartbeat()]
         case "toolcall":
             return [ToolCall(_text_of(frame, "name"))]
         case "toolresult":
@@ -183,6 +218,30 @@ def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
         case str(word) if word in _ALIVE:
             return [Heartbeat()]
     return []
+
+
+def _form_of(frame: dict[str, Any]) -> TextForm:
+    """Read ``{"type": "text", "partial": true}``, as the other shape marks its chunks and the whole behind them."""
+    if frame.get("partial") is None:
+        return "plain"
+    return "chunk" if _is_true(frame["partial"]) else "whole"
+
+
+def _unfolded(frame: dict[str, Any]) -> dict[str, Any]:
+    """Bring up what stands in an inner object, or in JSON as text: ``{"event": "text", "data": {"content": "Done."}}``."""
+    inner = frame.get("data")
+    if isinstance(inner, str) and inner.lstrip().startswith("{"):
+        inner = _decoded(inner)
+    if not isinstance(inner, dict):
+        return frame
+    return inner | {key: value for key, value in frame.items() if key != "data" and value is not None}
+
+
+def _spoken(value: object) -> str:
+    """Read ``"Done."``, ``{"text": "Done."}`` and ``[{"type": "text", "text": "Done."}]``."""
+    each = value if isinstance(value, list) else [value]
+    told = (_text_of(one, "text", "content") if isinstance(one, dict) else one for one in each)
+    return "".join(words for words in told if isinstance(words, str))
 
 
 def _agent_events(frame: dict[str, Any]) -> list[StreamEvent]:
@@ -237,22 +296,10 @@ def _agent_error(frame: dict[str, Any]) -> list[StreamEvent]:
     return [StreamError(_words_of_error(frame), code)] if said or refused or code not in (None, *SUCCESS_CODES) else []
 
 
-def code_of(frame: dict[str, Any]) -> int | None:
-    """Find a frame's or an answer's business code: 1001 in ``{"code": 1001}`` and ``{"error": {"code": "1001"}}``."""
-    error = frame.get("error")
-    holders = [frame, error] if isinstance(error, dict) else [frame]
-    for value in (holder.get(key) for holder in holders for key in ("code", "errorCode", "error_code")):
-        if isinstance(value, str) and re.fullmatch("-?[0-9]{1,9}", value):
-            return int(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
-            return int(value)
-    return None
-
-
 def _words_of_error(frame: dict[str, Any]) -> str:
-    error = frame.get("error")
-    holder = {**frame, **error} if isinstance(error, dict) else frame
-    words = _text_of(holder, "errorMessage", "error_message", "error", "message", "content", "errorCode", "error_code")
+    inner = [frame[key] for key in ("detail", "error") if isinstance(frame.get(key), dict)]
+    holder = reduce(or_, inner, frame)
+    words = _text_of(holder, *_ERROR_WORD_KEYS)
     return _error_words(words)
 
 
@@ -282,8 +329,8 @@ def _says_failed(result: Any, *, depth: int = 0) -> bool:
         return _is_error(result) or _FAILED_WORDS.match(result) is not None
     if not isinstance(result, dict):
         return False
-    refused = any(result.get(key) is False for key in ("success", "ok"))
-    flagged = any(result.get(key) is True for key in ("isError", "is_error"))
+    refused = any(str(result.get(key)).lower() == "false" for key in ("success", "ok"))
+    flagged = any(_is_true(result.get(key)) for key in ("isError", "is_error"))
     named = str(result.get("status", "")).lower() in _FAILED or any(result.get(key) for key in _FAILED_KEYS)
     if refused or flagged or named or code_of(result) not in (None, *SUCCESS_CODES):
         return True

@@ -12,7 +12,8 @@ from typing import Any
 
 from core.http.retry_after import parse_retry_after_s
 from worker.backend import json_text
-from worker.backend.events import SUCCESS_CODES, StreamError, code_of
+from worker.backend.codes import SUCCESS_CODES, code_of, values_of
+from worker.backend.events import Heartbeat, StreamDecoder, StreamError
 from worker.backend.redact import plain
 from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, ERROR_KEYS
 from worker.backend.responses.values import flag
@@ -170,7 +171,10 @@ _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _RENDER_CALLS = ("render_status", "cancel_render", "download")
 _SESSION_CALLS = ("message", "upload", "state", "render", "claim_token")
-_DUPLICATE_WORDS = ("duplicate", "already exist", "already been used", "already used", "exists already")
+_DUPLICATE = re.compile(
+    r"duplicate|already (?:exist|been used|used|in use|taken|submitted)|exists already"
+    r"|\bid\b.{0,60}\b(?:exists|taken|in use|unique)\b"
+)
 #: a 403 is about scopes only where it says so
 _SCOPE_WORDS = ("scope", "permission", "forbidden", "not allowed", "权限")
 #: a 402 is about the plan, unless it says so of what is no export
@@ -217,6 +221,8 @@ def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, s
     A business code counts more than the HTTP status beside it. `body` is None where the answer is a stream or a file.
     """
     answer = _object(body)
+    if answer is None and _is_stream(headers):
+        answer = _refusal_in_stream(body or b"")
     if answer is None:
         return None if status in _SUCCESS else _fault_of_page(call, status, body, headers)
     code = code_of(answer)
@@ -270,7 +276,7 @@ def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) 
     if status in _SUCCESS and failed_code is None and not _complains(call, answer):
         return None
     seen = failed_code if status in _SUCCESS else status
-    words = _words(answer).lower()
+    words = " ".join([_words(answer), *_code_words(answer)]).lower()
     undescribed = seen is None or (call != "message" and seen not in _KNOWN_CODES)
     passing = undescribed and any(word in words for word in _PASSING_WORDS)
     return _by_place(call, seen, words) or _by_status(seen) or (Fault.BROKEN if passing else Fault.REFUSED)
@@ -309,7 +315,7 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
         return Fault.NO_CREDITS
     if seen in (401, 402, 429) or seen in _SERVER_ERRORS:
         return None
-    if call == "render" and any(word in words for word in _DUPLICATE_WORDS):
+    if call == "render" and _DUPLICATE.search(words):
         return Fault.RENDER_DUPLICATE
     if seen == HTTPStatus.CONFLICT or _says_busy(call, seen, words):
         return Fault.BUSY
@@ -340,13 +346,30 @@ def _object(body: bytes | None) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
+def _is_stream(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() == "content-type" and "event-stream" in value for name, value in headers.items())
+
+
+def _refusal_in_stream(body: bytes) -> dict[str, Any] | None:
+    """Find what a stream that is nothing but a refusal says, where its status is one, too; None: it says something else."""
+    decoder = StreamDecoder()
+    told = [event for event in (*decoder.feed(body), *decoder.end()) if not isinstance(event, Heartbeat)]
+    first = told[0] if told else None
+    return {"code": first.code, "message": first.message} if isinstance(first, StreamError) else None
+
+
 def _words(answer: dict[str, Any]) -> str:
     inner = answer.get("data")
     told = [inner, answer] if isinstance(inner, dict) else [answer]
-    holders = [holder for each in told for holder in (each, each.get("error")) if isinstance(holder, dict)]
     keys = ("message", "msg", "detail", "error")
-    found = (holder.get(key) for holder in holders for key in keys)
+    places = [place for each in told for place in (each, each.get("error"), each.get("detail"))]
+    found = (place.get(key) for place in places if isinstance(place, dict) for key in keys)
     return next((words for words in found if isinstance(words, str) and words), "")
+
+
+def _code_words(answer: dict[str, Any]) -> list[str]:
+    """List codes that are words, as such: ``session not found``."""
+    return [value.replace("_", " ") for value in values_of(answer) if isinstance(value, str)]
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -151,7 +151,11 @@ class _Answer:
         self.may_keep = False
         self._parser: Any = httptools.HttpResponseParser(self)
         # what other servers than the backend's own have been seen to write, and no parser can misread here
-        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
+        self._parser.set_dangerous_leniencies(
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+            lenient_chunked_length=True,  # chunks count, and not the length beside them (RFC 9112, 6.3)
+        )
         self._body = bytearray()
         self._head_bytes = 0
         self._interim = 0

@@ -19,6 +19,7 @@ from core.media.sniff import format_of_content
 from core.security.redacted_repr import redacted_repr
 from worker.backend.breaker import BackendBreaker
 from worker.backend.connections import BackendConnections
+from worker.backend.events import as_stream
 from worker.backend.faults import BackendFault, Fault, fault_of
 from worker.backend.http11 import Outgoing, Timeouts
 from worker.backend.responses import NothingTold, UnreadableAnswer, link_to_film, open_envelope
@@ -33,6 +34,8 @@ _FILE_CALLS = ("output", "download")
 _ASKED_ONCE = ("anonymous_token", "upload", "message")
 #: a film's kind is known by as many
 _TELLING_BYTES = 4096
+#: what may stand before the first word of an answer
+_BLANKS = b" \t\r\n\xef\xbb\xbf"
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 _MALFORMED = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeEncodeError)
 
@@ -275,13 +278,28 @@ async def _behind(head: bytes, chunks: AsyncIterator[bytes]) -> AsyncGenerator[b
 async def _unless_json(
     call: str, response: httpx.Response, chunks: AsyncIterator[bytes], *, within_s: float
 ) -> AsyncGenerator[bytes, None]:
-    """Pass a stream on. Raises what JSON says that is only called a stream: no line of one begins with a brace."""
-    first = await anext(chunks, b"")
-    if first.lstrip().startswith(b"{"):
-        _raise_for_refusal(call, response, await _whole_body(call, response, chunks, within_s=within_s, head=first))
+    """Pass a stream on, also one that came as JSON. Raises what else JSON says: no line of a stream begins with a bracket."""
+    first = await _first_words(chunks)
+    if not first.lstrip(_BLANKS).startswith((b"{", b"[")) and (first or not _is_json(response)):
+        async for chunk in _behind(first, chunks):
+            yield chunk
+        return
+    body = await _whole_body(call, response, chunks, within_s=within_s, head=first)
+    _raise_for_refusal(call, response, body)
+    events = as_stream(body)
+    if not events:
         raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
-    async for chunk in _behind(first, chunks):
-        yield chunk
+    yield events
+
+
+async def _first_words(chunks: AsyncIterator[bytes]) -> bytes:
+    """Read until more than blank lines or a byte order mark has come."""
+    head = b""
+    async for chunk in chunks:
+        head += chunk
+        if head.lstrip(_BLANKS) or len(head) > _TELLING_BYTES:
+            break
+    return head
 
 
 async def _whole_body(
@@ -338,7 +356,7 @@ async def _require_bytes(
 
     `at`: the address that was asked, from which a link leads on.
     """
-    if response.status_code == httpx.codes.OK and "json" not in response.headers.get("content-type", ""):
+    if _may_be_asked_for(call, response):
         return b""
     head = b""
     if call in _FILE_CALLS and may_be_whole(response.status_code, response.headers):
@@ -350,6 +368,18 @@ async def _require_bytes(
     if call in _FILE_CALLS and (link := link_to_film(body)):
         raise _led_on(call, response, link, at=at, by_http=False)
     raise _unreadable(call, response, "the answer is not what was asked for", Surprise.NO_STREAM)
+
+
+def _may_be_asked_for(call: str, response: httpx.Response) -> bool:
+    """Whether it is a file as far as its head tells, or may be a stream, of which the first bytes tell."""
+    if response.status_code == httpx.codes.OK:
+        return call not in _FILE_CALLS or not _is_json(response)
+    is_stream = "event-stream" in response.headers.get("content-type", "")
+    return call not in _FILE_CALLS and response.is_success and is_stream
+
+
+def _is_json(response: httpx.Response) -> bool:
+    return "json" in response.headers.get("content-type", "")
 
 
 def _is_about_file(fault: BackendFault) -> bool:

@@ -60,6 +60,11 @@ class CreditReading(NamedTuple):
         """What is frozen, for whomever; None where the backend does not say."""
         return self.balance.frozen if self.balance and self.balance.tells_frozen else None
 
+    @property
+    def infers_frozen(self) -> bool:
+        """Whether what is missing of the total may be frozen, or spent long ago."""
+        return self.balance is not None and self.balance.infers_frozen
+
 
 #: what is known where nobody could be asked
 NO_READING = CreditReading(balance=None)
@@ -96,7 +101,7 @@ def work_on(sent: Sent, reading: CreditReading, *, restless: bool = False) -> Wo
     # what was frozen before the message, less what was for other messages by then, is somebody else's for good
     if frozen <= max(0, sent.frozen - sent.others) + reading.others.least:
         return Work.OVER
-    surely = frozen > sent.frozen + reading.others.most
+    surely = frozen > sent.frozen + reading.others.most and not reading.infers_frozen
     return Work.GOES_ON if surely and not restless and not _is_paid(sent, reading) else Work.UNCLEAR
 
 

@@ -97,7 +97,7 @@ def may_still_come(job: Job, reading: CreditReading, settings: Settings, now_ms:
 
     That is the longest that a message may take where credits are frozen for it, or where a stream broke off and nobody
     says what is frozen. What may as well be frozen for somebody else is waited for as long as a change may show late; of
-    a stream that broke off nobody knows what was being made.
+    a stream that broke off nobody knows what was being made. Credits that may be frozen or spent are then worth all the time.
     """
     sent, recovery = required_intent(job)
     work = work_on(sent, reading, restless=recovery.restless)
@@ -107,6 +107,8 @@ def may_still_come(job: Job, reading: CreditReading, settings: Settings, now_ms:
             return in_time
         case Work.UNCLEAR:
             known = recovery.spoke or recovery.seen is not None
+            if reading.infers_frozen and not known:
+                return in_time
             bound_s = patience_s(job, settings) if known else longest_patience_s(settings)
             return in_time and now_ms - recovery.since_ms <= bound_s * 1000
         case Work.UNTOLD:

@@ -29,6 +29,8 @@ class Credits(msgspec.Struct, frozen=True):
     total: int
     #: whether the answer says what is frozen at all
     tells_frozen: bool = True
+    #: or it follows from the total alone, which may as well be all that the account ever had
+    infers_frozen: bool = False
 
     @property
     def unlimited(self) -> bool:
@@ -54,7 +56,9 @@ def parse_credits(data: dict[str, Any]) -> Credits:
     if available is None:
         raise UnreadableAnswer("the answer lacks available")
     frozen, total = whole(data, "frozen"), whole(data, "total")
-    told = frozen is not None or total is not None
+    infers = frozen is None and total is not None
+    told = frozen is not None or infers
     if frozen is None:
         frozen = 0 if total is None else max(0, total - available)
-    return Credits(available, frozen, available + frozen if total is None else total, tells_frozen=told)
+    whole_total = available + frozen if total is None else total
+    return Credits(available, frozen, whole_total, tells_frozen=told, infers_frozen=infers)

@@ -63,6 +63,7 @@ def _inner(answer: dict[str, Any], depth: int = _DEEPEST) -> dict[str, Any]:
     held = answer.get("data")
     if held is None and answer.keys() - ENVELOPE == {_OTHER_DATA}:
         held = answer[_OTHER_DATA]
+    held = _written_out(held)
     if isinstance(held, list):
         return {"files": held}
     if isinstance(held, dict):
@@ -71,3 +72,13 @@ def _inner(answer: dict[str, Any], depth: int = _DEEPEST) -> dict[str, Any]:
     if held is None or held is True or isinstance(held, str):
         return answer
     raise UnreadableAnswer("the answer is no JSON object", Surprise.NO_OBJECT)
+
+
+def _written_out(held: object) -> object:
+    """Decode what stands in an envelope as JSON text; what is no object stays a text."""
+    if not (isinstance(held, str) and held.lstrip().startswith("{")):
+        return held
+    try:
+        return json_text.parse(held)
+    except ValueError:
+        return held

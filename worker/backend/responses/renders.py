@@ -17,6 +17,7 @@ _LINK_KEYS = (
 #: under which keys a render's name may stand, and a render itself
 _ID_KEYS = ("id", "renderId", "render_id", "taskId", "task_id", "jobId", "job_id", "exportId", "export_id")
 _RENDER_KEYS = ("render", "job", "task", "export")
+_STATUS_KEYS = ("status", "state", "renderStatus", "render_status")
 #: what may be a name where nothing says that it is one: no words
 _NAME = re.compile(r"(?=.*\d)[\w.:-]{1,200}")
 _WHOLE = 100
@@ -46,11 +47,12 @@ class RenderStatus(msgspec.Struct, frozen=True):
 def parse_render_status(data: dict[str, Any]) -> RenderStatus:
     data = _render_in(data)
     output = data.get("output")
+    output = output[0] if isinstance(output, list) and output else output
     made = output if isinstance(output, dict) else {}
     url = text(made, *_LINK_KEYS) or text(data, *_LINK_KEYS) or (output if isinstance(output, str) else None)
     progress = _percent(data.get("progress"))
     return RenderStatus(
-        status=_render_word(data.get("status"), linked=url is not None, whole=progress == _WHOLE),
+        status=_render_word(text(data, *_STATUS_KEYS), linked=url is not None, whole=progress == _WHOLE),
         progress=progress,
         url=url,
         # beside the status it may as well be how long the render took
@@ -74,7 +76,7 @@ def link_to_film(body: bytes) -> str | None:
 def _render_in(data: dict[str, Any]) -> dict[str, Any]:
     """Find what tells of the render where nothing does at the top: ``{"render": {"status": "completed", …}}``."""
     held = (data[key] for key in _RENDER_KEYS if isinstance(data.get(key), dict))
-    return next((each for each in (data, *held) if each.keys() & {"status", "output"}), data)
+    return next((each for each in (data, *held) if each.keys() & {*_STATUS_KEYS, "output"}), data)
 
 
 def parse_render_ids(data: dict[str, Any]) -> list[str]:

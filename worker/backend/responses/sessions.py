@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -42,8 +43,20 @@ class State(msgspec.Struct, frozen=True):
 
     def count_named(self, names: Collection[str]) -> int:
         """Count the videos that it lists under one of these names."""
-        infos = (info for info in self.video_infos if isinstance(info, dict))
-        return sum(is_named(str(info.get("filename")), names) for info in infos)
+        return sum(any(is_named(name, names) for name in _names_of(info)) for info in self.video_infos)
+
+
+#: under which keys a video's name may stand, or else its link, which ends in one
+_NAME_KEYS = ("filename", "file_name", "fileName", "name", "original_name", "originalName")
+_LINK_KEYS = ("cdn_url", "cdnUrl", "url", "src")
+
+
+def _names_of(info: object) -> list[str]:
+    """List what a video may be called: ``{"name": "clip.mp4"}``, ``{"url": "https://…/clip.mp4?sig=1"}``, ``"clip.mp4"``."""
+    told = info if isinstance(info, dict) else {"url": info}
+    named = [name for name in map(told.get, _NAME_KEYS) if isinstance(name, str) and name]
+    links = (link for link in map(told.get, _LINK_KEYS) if isinstance(link, str))
+    return named or [unquote(re.split("[?#]", link, maxsplit=1)[0].rpartition("/")[2]) for link in links]
 
 
 #: what a session without a state shows
@@ -86,12 +99,19 @@ def parse_state(data: dict[str, Any]) -> State:
     inner = _beside(told) | inner if state is not None else inner
     return State(
         draft=find_draft(inner),
-        video_infos=values(inner.get("video_infos")),
+        video_infos=_named_values(inner.get("video_infos")),
         generated_media=values(inner.get("generated_media")),
         task_id=text(data, "task_id", "taskId"),
         user_id=user_of(data) or user_of(inner),
         content=inner,
     )
+
+
+def _named_values(infos: object) -> list[Any]:
+    """List videos that may stand under their names: ``{"clip.mp4": {"duration": 30.5}}``."""
+    if not isinstance(infos, dict):
+        return values(infos)
+    return [{"filename": name} | info if isinstance(info, dict) else info for name, info in infos.items()]
 
 
 def _beside(told: dict[str, Any]) -> dict[str, Any]:

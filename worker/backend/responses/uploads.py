@@ -1,10 +1,12 @@
 """What the backend says of an upload: which files it has, and why not."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
+from core.media.formats import format_of_name
 from core.security.redacted_repr import redacted_repr
 from worker.backend.responses.values import flag, number, text, whole, words_of
 
@@ -18,6 +20,8 @@ _CODE_KEYS = ("code", "error_code", "errorCode")
 _FAILED_LISTS = ("errors", "failed", "failed_files", "failedFiles", "failed_urls", "failedUrls", "rejected")
 #: where a file's link stands
 _LINK_KEYS = ("cdn_url", "cdnUrl", "url")
+#: where files may be listed, if not as such
+_OTHER_LISTS = ("uploaded_files", "uploadedFiles", "uploaded", "urls", "cdn_urls", "cdnUrls")
 #: one of these tells that an object speaks of a file
 _FILE_KEYS = ("filename", "name", "file_type", "fileType", *_LINK_KEYS, "hash", *_ERROR_KEYS, *_CODE_KEYS)
 
@@ -38,6 +42,11 @@ class UploadedFile(msgspec.Struct, frozen=True):
     #: it has a place for its link, and there is none
     linkless: bool = False
 
+    @property
+    def tells_link_alone(self) -> bool:
+        """Whether nothing is known of it but where it is."""
+        return self.error is None and not any((self.filename, self.file_type, self.duration_s, self.hash))
+
 
 class UploadAnswer(msgspec.Struct, frozen=True):
     """What the backend says of an upload. `applied` None: it does not say whether the session has the files."""
@@ -46,6 +55,13 @@ class UploadAnswer(msgspec.Struct, frozen=True):
     applied: bool | None = None
     #: the answer lists files, if only none
     listed: bool = True
+
+    def without_echo(self, urls: Collection[str]) -> "UploadAnswer":
+        """Leave out what only repeats the URLs that are to be fetched: that they were, it does not say."""
+        told = [file for file in self.files if not (file.cdn_url in urls and file.tells_link_alone)]
+        if self.applied or len(told) == len(self.files):
+            return self
+        return msgspec.structs.replace(self, files=told, listed=bool(told))
 
     @property
     def brought(self) -> bool:
@@ -67,13 +83,41 @@ class UploadAnswer(msgspec.Struct, frozen=True):
 
 
 def parse_upload_answer(data: dict[str, Any]) -> UploadAnswer:
-    """Read ``{"files": […], "session_state_applied": true}``, or one file by itself."""
-    files = data.get("files", data.get("file"))
+    """Read ``{"files": […], "session_state_applied": true}``, or one file by itself. They may be named, or be links, alone."""
+    listed = _listed(data)
+    files = _by_name(data if listed is None else listed) or listed
     entries = files if isinstance(files, list) else [data if files is None else files]
-    entries = [*entries, *_failed_entries(data)] if isinstance(files, list) else entries
+    entries = [*map(_as_object, entries), *_failed_entries(data)] if isinstance(files, list) else entries
     known = [file for file in entries if isinstance(file, dict) and any(file.get(key) for key in _FILE_KEYS)]
     applied = flag(data.get("session_state_applied", data.get("sessionStateApplied")))
     return UploadAnswer([_uploaded_file(file) for file in known], applied, listed=isinstance(files, list))
+
+
+def _listed(data: dict[str, Any]) -> object:
+    """Find what lists the files. An answer that is a file itself, or an error, lists none elsewhere."""
+    files = data.get("files", data.get("file"))
+    if files or any(data.get(key) for key in _FILE_KEYS):
+        return files
+    return next((data[key] for key in _OTHER_LISTS if data.get(key) and isinstance(data[key], list)), files)
+
+
+def _by_name(files: object) -> list[dict[str, Any]]:
+    """Read ``{"clip.mp4": {"cdn_url": "…"}}`` and ``{"clip.mp4": "https://…"}``."""
+    named = files.items() if isinstance(files, dict) else ()
+    return [
+        {"filename": name} | (file if isinstance(file, dict) else {"cdn_url": file})
+        for name, file in named
+        if format_of_name(name) and isinstance(file, dict | str)
+    ]
+
+
+def _as_object(file: object) -> object:
+    """Read a file that is nothing but a link or a name; of other words nobody knows what they say."""
+    if not isinstance(file, str):
+        return file
+    if "://" in file:
+        return {"cdn_url": file}
+    return {"filename": file} if format_of_name(file) else None
 
 
 def _failed_entries(data: dict[str, Any]) -> list[dict[str, Any]]:

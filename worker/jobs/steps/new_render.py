@@ -23,8 +23,13 @@ def name_render(execution: JobExecution, *, attempt: int, any_resolution: bool =
     return StepResult(transitions.rendering(job, render=wanted, tries=job.tries if any_resolution else None))
 
 
+def is_last_attempt(render: Render) -> bool:
+    """Whether no other one is begun in its place."""
+    return render.attempt >= _ATTEMPTS
+
+
 def render_anew(execution: JobExecution, failed: Render, words: str | None) -> StepResult:
     """Begin again once. Raises Permanent, in these words, when that was the second time."""
-    if failed.attempt >= _ATTEMPTS:
+    if is_last_attempt(failed):
         raise Permanent(Code.RENDER_FAILED, words)
     return name_render(execution, attempt=failed.attempt + 1, any_resolution=failed.any_resolution)

@@ -31,7 +31,7 @@ from worker.jobs.execution import JobExecution
 from worker.jobs.orphan_renders import leave_render
 from worker.jobs.retry_policy import TRIES, tries_of
 from worker.jobs.step_result import StepResult
-from worker.jobs.steps.new_render import name_render, render_anew
+from worker.jobs.steps.new_render import is_last_attempt, name_render, render_anew
 
 #: however late it is, a render is seen under way so often, as a share of all looks that it may have, before it counts as stuck
 _LEAST_LOOKS = 1 / 2
@@ -43,6 +43,8 @@ _LINK_PAUSE_S = 5.0
 _BROKEN_LOOKS, _UNKNOWN_LOOKS = 3, 2
 #: what is said of a render that is another token's
 _NO_LOOK = (Fault.SCOPE_MISSING, Fault.REFUSED, Fault.TOKEN_REFUSED)
+#: the last render is looked for so often, since nothing else is left to be tried
+_LAST_UNKNOWN_LOOKS = 6
 #: how long a cancelled job waits for the answer to a render that it has just asked for
 _ANSWER_S = 5.0
 
@@ -223,7 +225,7 @@ async def _judge_error(execution: JobExecution, wanted: Render, fault: BackendFa
         return await _give_up(execution, wanted, fault.detail)
     if not is_unknown and not (is_answer and fault.fault is Fault.BROKEN):
         raise fault
-    if wanted.errors + 1 >= (_UNKNOWN_LOOKS if is_unknown else _BROKEN_LOOKS):
+    if wanted.errors + 1 >= (_unknown_looks(wanted) if is_unknown else _BROKEN_LOOKS):
         return await _give_up(execution, wanted, fault.detail)
     seen = msgspec.structs.replace(wanted, errors=wanted.errors + 1)
     return StepResult(transitions.polled(execution.job, render=seen), park_s=_until_look_s(execution))
@@ -234,7 +236,11 @@ def _may_not_look(fault: BackendFault, job: Job, wanted: Render) -> bool:
     stands before it. Where they are refused at the next one too, the job ends with what was refused.
     """
     is_refused = fault.call == "render_status" and fault.fault in _NO_LOOK
-    return is_refused and wanted.attempt == 1 and tries_of(fault, job) >= TRIES
+    return is_refused and not is_last_attempt(wanted) and tries_of(fault, job) >= TRIES
+
+
+def _unknown_looks(wanted: Render) -> int:
+    return _LAST_UNKNOWN_LOOKS if is_last_attempt(wanted) else _UNKNOWN_LOOKS
 
 
 async def _give_up(execution: JobExecution, lost: Render, reason: str | None) -> StepResult:
