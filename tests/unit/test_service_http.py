@@ -10,6 +10,7 @@ from service.http.headers import join_field_lines, matches_etag, parse_tracepare
 from service.http.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from service.problems import ApiError, problem_document
 from service.schemas.requests import BatchRequest, JobRequest
+from tests.growth_in_time import is_linear
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ from service.schemas.requests import BatchRequest, JobRequest
         ("Object missing required field `prompt`", "/prompt", "missing_field"),
         ("Expected `str`, got `int` - at `$.metadata[...]`", "/metadata", "invalid_value"),
         ("Expected `object`, got `array`", "", "invalid_value"),
+        ("Invalid enum value 'x - at `$.a.b' - at `$.output.format`", "/output/format", "invalid_value"),
     ],
 )
 def test_what_is_wrong_gets_a_json_pointer(words: str, pointer: str, code: str) -> None:
@@ -34,9 +36,15 @@ def test_of_many_names_the_one_with_the_wrong_value_is_pointed_at() -> None:
     assert [error.pointer for error in refused.errors] == ["/jobs/1/metadata/lines"]
 
 
-@pytest.mark.parametrize(
-    "ask", [{"x" * 1_000_000: 1}, {"output": {"format": "x" * 1_000_000}}, {"metadata": {"x" * 1_000_000: 1}}]
-)
+LONG_VALUES: list[dict[str, object]] = [
+    {"x" * 1_000_000: 1},
+    {"output": {"format": "x" * 1_000_000}},
+    {"output": {"format": "x - at `$" + ".a" * 500_000}},
+    {"metadata": {"x" * 1_000_000: 1}},
+]
+
+
+@pytest.mark.parametrize("ask", LONG_VALUES)
 def test_a_refusal_is_short_however_long_what_is_refused(ask: dict[str, object]) -> None:
     refused = refusal_of(msgspec.json.encode({"prompt": "x"} | ask), JobRequest)
     assert refused is not None
@@ -90,10 +98,16 @@ def test_any_json_is_a_job_or_pointed_at(value: object) -> None:
         ('for="a, wait=9"', None),
         ('for="a, wait=9", wait=3', 3),
         ("wait=1, wait=50", 1),
+        ('wait=2, for="a, wait=9', 2),
     ],
 )
 def test_prefer_says_how_long_to_wait(prefer: str | None, wanted_s: int | None) -> None:
     assert parse_wait_s(prefer) == wanted_s
+
+
+@pytest.mark.parametrize("piece", ['\\"', '"', '"\\', "wait=", ",wait =  ", 'a="\\",'])
+def test_a_long_prefer_takes_linear_time(piece: str) -> None:
+    assert is_linear(lambda text: parse_wait_s('"' + text), piece, most_characters=8_000)
 
 
 def test_only_a_well_formed_traceparent_is_taken() -> None:
