@@ -47,8 +47,12 @@ _MARKS = (
 _MOST_TOLD = 80
 #: and of a name or a value in a body, which may be all of it
 _MOST_NAMED = 200
+#: so much of msgspec's words is looked at: their beginning and their end, where the path stands
+_MOST_WORDS = 1000
+#: a longer body that is refused is read to its end without keeping what it holds: a million small lists take a second to make
+_MOST_KEPT_BYTES = 100_000
 
-_LOCATION = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>.*)`)?$", re.DOTALL)
+_LOCATION = re.compile(r"(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>[^`]*)`)?", re.DOTALL)
 _PATH_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|\[\.\.\.\]")
 #: half of what JSON writes as two escapes, e.g. of an emoji that was cut in two
 _HALF_CHARACTER = re.compile(
@@ -173,8 +177,11 @@ def decode_json(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 def _whole(raw: bytes | msgspec.Raw) -> Any:
     """Read to the end what was given up at its first wrong value: what is no JSON is not judged by its fields."""
+    is_long = len(memoryview(raw)) > _MOST_KEPT_BYTES
     try:
-        return msgspec.json.decode(raw)
+        if is_long:
+            str(raw, "utf-8")  # what is kept as it is, is not looked at so closely
+        return msgspec.json.decode(raw, type=msgspec.Raw if is_long else Any)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as malformed:
         raise _malformed(malformed, raw) from None
 
@@ -202,7 +209,8 @@ def field_error(words: str, kind: Any, given: Any = None) -> FieldError:
 
     `given`: the whole of what was read, where a name may have to be found in it.
     """
-    match = _LOCATION.match(words)
+    words = _without_middle(words)
+    match = _LOCATION.fullmatch(words)
     what, path = (match["what"], match["path"] or "") if match else (words, "")
     steps = tuple(_steps(path, given))
     pointer = "".join(f"/{escape_pointer(_short(step))}" for step in steps)
@@ -217,6 +225,12 @@ def field_error(words: str, kind: Any, given: Any = None) -> FieldError:
 
 def _short(text: str) -> str:
     return text if len(text) <= _MOST_NAMED else f"{text[:_MOST_NAMED]}…"
+
+
+def _without_middle(words: str) -> str:
+    """Shorten words that tell a name or a value of a megabyte: it stands before where it was found."""
+    half = _MOST_WORDS // 2
+    return words if len(words) <= _MOST_WORDS else f"{words[:half]}…{words[-half:]}"
 
 
 def _steps(path: str, given: Any) -> Iterator[str]:

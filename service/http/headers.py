@@ -97,8 +97,9 @@ IfRangeHeader = Annotated[
 
 LONGEST_WAIT_S = 60
 
-#: what stands in quotes belongs to another preference
-_WAIT = re.compile(r'"(?:[^"\\]|\\.)*"|(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?(?=$|[,;\s])', re.IGNORECASE)
+#: what stands in quotes belongs to another preference; quotes that nobody closes go to the end: looking behind each of them for
+#: what it opens would take minutes
+_WAIT = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|$)|(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})"?(?=$|[,;\s])', re.IGNORECASE)
 _NO_WEIGHT = re.compile(r"q\s*=\s*0(\.0*)?")
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")

@@ -30,7 +30,16 @@ def schemas_of(kinds: Iterable[Any]) -> tuple[dict[Any, Json], dict[str, Json]]:
         if issubclass(kind, msgspec.Struct) and not kind.__name__.endswith("Query"):
             _take_defaults_out(components[kind.__name__], kind)
     _name_the_problem_codes(components)
+    _translate_patterns(components)
     return dict(zip(wanted, found, strict=True)), components
+
+
+def _translate_patterns(schema: Any) -> None:
+    """Write patterns as the document's readers do: what Python calls ``\\Z`` is ``$`` in ECMAScript, which knows no ``\\Z``."""
+    if isinstance(schema, dict) and isinstance(pattern := schema.get("pattern"), str):
+        schema["pattern"] = pattern.replace(r"\Z", "$")
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _translate_patterns(inner)
 
 
 def _classes_in(kinds: list[Any]) -> set[type]:

@@ -1,6 +1,7 @@
 """Request schemas: the bodies and queries that callers send. Shapes only, no rules between fields.
 
-Bodies refuse unknown fields; `service/http/body.py` decodes them and says what is wrong.
+Bodies refuse unknown fields; `service/http/body.py` decodes them and says what is wrong. Patterns end with ``\\Z``: Python's ``$``
+lets a line break follow.
 """
 
 from typing import Annotated, Literal
@@ -25,7 +26,7 @@ Prompt = Annotated[
     str,
     Meta(min_length=1, max_length=10_000, examples=["cut the pauses, add background music, and export in 1080p"]),
 ]
-Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", examples=["en", "zh-CN"])]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z", examples=["en", "zh-CN"])]
 ProfileName = Annotated[str, Meta(max_length=64, examples=["ai-video-pro-online"])]
 JobId = Annotated[str, Meta(max_length=64, examples=["job_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
 SessionId = Annotated[str, Meta(max_length=64, examples=["ses_019a3c1e-7b2f-7c3d-9e4f-0123456789ab"])]
@@ -186,7 +187,7 @@ Time = Annotated[str, Meta(max_length=40, examples=["2026-11-20T00:00:00Z"], ext
 #: a time in a query, where a value that is empty is as good as none: so its format is told by a pattern
 QueryTime = Annotated[
     str,
-    Meta(max_length=40, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+)?$", examples=["2026-11-20T00:00:00Z"]),
+    Meta(max_length=40, pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+)?\Z", examples=["2026-11-20T00:00:00Z"]),
 ]
 
 
@@ -302,4 +303,4 @@ class UsageQuery(msgspec.Struct, kw_only=True):
     """Which month."""
 
     #: The month in UTC; absent: the present one. Months are kept for 25 months.
-    month: Annotated[str, Meta(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?$", examples=["2026-11"])] | None = None
+    month: Annotated[str, Meta(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?\Z", examples=["2026-11"])] | None = None

@@ -120,6 +120,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (ASK | {"priority": 101}, "/priority", "invalid_value"),
     (ASK | {"output": {"resolution": "8k"}}, "/output/resolution", "invalid_value"),
     (ASK | {"timeout_s": 0}, "/timeout_s", "invalid_value"),
+    (ASK | {"language": "en\n"}, "/language", "invalid_value"),
     (ASK | {"session_id": "ses_1"}, "/session_id", "not_found"),
 ]
 
@@ -350,6 +351,9 @@ async def test_a_wrong_query_is_pointed_at(api: Api) -> None:
     for query in ({"limit": "0"}, {"limit": "x"}, {"status": "gone"}):
         document = problem(await api.http.get("/v1/jobs", params=query), 422)
         assert document["errors"][0]["pointer"] == f"/{next(iter(query))}"
+    for month in ("2026-11\n", "\n"):
+        document = problem(await api.http.get("/v1/usage", params={"month": month}), 422)
+        assert document["errors"][0]["pointer"] == "/month"
 
 
 ROUTES = [
