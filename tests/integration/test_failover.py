@@ -218,6 +218,62 @@ async def test_a_replica_that_lags_keeps_the_primary_where_it_is_and_pauses_nobo
     assert watched.primary() == primary
 
 
+class Freezing:
+    """A Sentinel before which all replicas hang as soon as it is told to promote one: what it tells them waits at their door."""
+
+    def __init__(self, watched: Watched, replicas: list[int]) -> None:
+        self._sentinel = watched.sentinels[0]
+        self._replicas = [watched.servers[port] for port in replicas]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._sentinel)
+        with closing(writer), closing(back), suppress(ConnectionError):
+            while request := await reader.read(65_536):
+                if b"FAILOVER" in request:
+                    self._tell(signal.SIGSTOP)
+                back.write(request)
+                writer.write(await there.read(65_536))
+
+    def thaw(self) -> None:
+        self._tell(signal.SIGCONT)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for replica in self._replicas:
+            replica.send_signal(number)
+
+
+async def test_a_promotion_that_does_not_come_in_time_does_not_come_later_either(watched: Watched, core: Core) -> None:
+    """By then the primary accepts again, and what it does would be lost."""
+    before = watched.primary()
+    freezing = Freezing(watched, [port for port in watched.servers if port != before])
+    async with await asyncio.start_server(freezing.serve, "127.0.0.1", 0) as server:
+        sentinels = (server.sockets[0].getsockname()[1], *watched.sentinels[1:])
+        url = parse_sentinel_url(replace(watched, sentinels=sentinels).url)
+        with pytest.raises(FailoverFailed, match="promoted nobody"):
+            await PlannedFailover(url, promotion_s=3).run()
+    accepted = await _accepted_at_last(core)
+    freezing.thaw()
+
+    async def quiet() -> bool:
+        try:
+            one_primary = not await asyncio.to_thread(has_two_primaries, watched)
+            return one_primary and await asyncio.to_thread(watched.settled) and not await moving(watched)
+        except redis.RedisError:  # of one that is demoted, and lets go of everybody
+            return False
+
+    await until(quiet, within_s=PATIENCE_S, every_s=0.1)
+    assert watched.primary() == before
+    assert await lost(core, accepted) == []
+
+
+async def _accepted_at_last(core: Core) -> list[str]:
+    """Submit until Redis takes some jobs; name these."""
+    load = Load(core, jobs=200, before=0)
+    load.moved.set()
+    await load.run()
+    return load.accepted
+
+
 @pytest.mark.parametrize("told_to_end", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_failover_that_is_stopped_is_seen_through_and_leaves_no_writes_paused(
     watched: Watched, core: Core, told_to_end: signal.Signals
