@@ -19,7 +19,7 @@ from core.store.redis.client import STORE_DOWN, connect
 from core.store.redis.failover import FailoverFailed, PlannedFailover
 from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
-from tests.sentinels_fixture import Watched, running_sentinels
+from tests.sentinels_fixture import PASSWORD, Watched, running_sentinels
 from tests.store_fixture import SECRET_KEY, Core, settings_for
 from tests.until import PATIENCE_S, until
 
@@ -95,10 +95,11 @@ async def lost(core: Core, accepted: list[str]) -> list[str]:
 
 
 async def failover(
-    watched: Watched, *, told_to_end: signal.Signals | None = None, impatient: bool = False
+    watched: Watched, *, told_to_end: signal.Signals | None = None, impatient: bool = False, user: str = ""
 ) -> tuple[int | None, str]:
     """Run the command; it is told to end once writes are paused. `impatient`: once the Sentinels move, and again and again."""
-    env = os.environ | {"REDIS_URL": watched.url, "REELGATE_SECRET_KEYS": SECRET_KEY}
+    url = watched.url.replace("://", f"://{user}", 1)
+    env = os.environ | {"REDIS_URL": url, "REELGATE_SECRET_KEYS": SECRET_KEY}
     child = await asyncio.create_subprocess_exec(
         REELGATE, "redis", "failover", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -216,6 +217,19 @@ async def test_a_replica_that_lags_keeps_the_primary_where_it_is_and_pauses_nobo
     with pytest.raises(FailoverFailed, match="the primary is where it was"):
         await trying
     assert watched.primary() == primary
+
+
+async def test_a_user_that_may_not_pause_writes_is_told_so_and_is_in_nobodys_way(watched: Watched, core: Core) -> None:
+    """The one that the configuration asks for: it may do what the service does."""
+    rights = ["~rg:*", "~arq:*", "&rg:*", "+@all", "-@admin", "-@dangerous", "+role", "+config|get", "+info"]
+    before = watched.primary()
+    for port in watched.servers:
+        with watched.server(port) as client:
+            client.execute_command("ACL", "SETUSER", "reelgate", "on", f">{PASSWORD}", *rights)
+    status, told = await failover(watched, user="reelgate")
+    assert (status, "no permissions to run the 'client|pause' command" in told) == (1, True), told
+    assert watched.primary() == before
+    assert (await failover(watched))[0] == 0, "with one that may do all, and at once"
 
 
 class Freezing:

@@ -195,6 +195,8 @@ async def _claim(primary: Redis) -> None:
 async def _give_up(primary: Redis, at: NodeAddress) -> None:
     try:
         await _command(primary, "CLIENT", "UNPAUSE")
+    except ResponseError:  # who may not let go on could not pause either, and is told what that was refused with
+        pass
     except (RedisConnectionError, RedisTimeoutError):
         words = "does not answer any more: it may take no writes for a minute. `SENTINEL GET-MASTER-ADDR-BY-NAME` says who is primary."
         raise FailoverFailed(f"{_named(at)} {words}") from None
