@@ -235,18 +235,22 @@ async def test_a_user_that_may_not_pause_writes_is_told_so_and_is_in_nobodys_way
 class Freezing:
     """A Sentinel before which all replicas hang as soon as it is told to promote one: what it tells them waits at their door."""
 
-    def __init__(self, watched: Watched, replicas: list[int]) -> None:
+    def __init__(self, watched: Watched, *, goes_then: bool = False) -> None:
         self._sentinel = watched.sentinels[0]
-        self._replicas = [watched.servers[port] for port in replicas]
+        self._replicas = [server for port, server in watched.servers.items() if port != watched.primary()]
+        #: nobody reaches it any more after that
+        self._goes_then = goes_then
+        self._is_gone = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._sentinel)
         with closing(writer), closing(back), suppress(ConnectionError):
-            while request := await reader.read(65_536):
+            while not self._is_gone and (request := await reader.read(65_536)):
                 if b"FAILOVER" in request:
                     self._tell(signal.SIGSTOP)
                 back.write(request)
                 writer.write(await there.read(65_536))
+                self._is_gone = self._goes_then and b"FAILOVER" in request
 
     def thaw(self) -> None:
         self._tell(signal.SIGCONT)
@@ -258,13 +262,9 @@ class Freezing:
 
 async def test_a_promotion_that_does_not_come_in_time_does_not_come_later_either(watched: Watched, core: Core) -> None:
     """By then the primary accepts again, and what it does would be lost."""
-    before = watched.primary()
-    freezing = Freezing(watched, [port for port in watched.servers if port != before])
-    async with await asyncio.start_server(freezing.serve, "127.0.0.1", 0) as server:
-        sentinels = (server.sockets[0].getsockname()[1], *watched.sentinels[1:])
-        url = parse_sentinel_url(replace(watched, sentinels=sentinels).url)
-        with pytest.raises(FailoverFailed, match="promoted nobody"):
-            await PlannedFailover(url, promotion_s=3).run()
+    before, freezing = watched.primary(), Freezing(watched)
+    with pytest.raises(FailoverFailed, match="promoted nobody"):
+        await fail_over_by(watched, freezing)
     accepted = await _accepted_at_last(core)
     freezing.thaw()
 
@@ -278,6 +278,18 @@ async def test_a_promotion_that_does_not_come_in_time_does_not_come_later_either
     await until(quiet, within_s=PATIENCE_S, every_s=0.1)
     assert watched.primary() == before
     assert await lost(core, accepted) == []
+
+
+async def test_a_sentinel_that_cannot_be_told_to_give_up_is_named(watched: Watched, core: Core) -> None:
+    with pytest.raises(FailoverFailed, match=r"127\.0\.0\.1:\d+ could not be told to give it up"):
+        await fail_over_by(watched, Freezing(watched, goes_then=True))
+
+
+async def fail_over_by(watched: Watched, first: Freezing) -> None:
+    """Have a failover asked for at that Sentinel."""
+    async with await asyncio.start_server(first.serve, "127.0.0.1", 0) as server:
+        sentinels = (server.sockets[0].getsockname()[1], *watched.sentinels[1:])
+        await PlannedFailover(parse_sentinel_url(replace(watched, sentinels=sentinels).url), promotion_s=3).run()
 
 
 async def _accepted_at_last(core: Core) -> list[str]:
