@@ -8,7 +8,7 @@ import click
 from core.cli.context import output_errors_in_words
 from core.sentinel_url import is_sentinel_url, parse_sentinel_url
 from core.settings import load_settings
-from core.store.redis.client import STORE_ERROR
+from core.store.redis.client import STORE_DOWN, STORE_ERROR, why_refused
 from core.store.redis.failover import FailoverFailed, Moved, PlannedFailover
 
 _ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -31,8 +31,10 @@ def failover() -> None:
         raise click.ClickException(str(failed)) from None
     except asyncio.CancelledError:
         raise click.ClickException("Stopped; writes go on. `SENTINEL GET-MASTER-ADDR-BY-NAME` says where.") from None
-    except STORE_ERROR as away:
+    except STORE_DOWN as away:
         raise click.ClickException(f"Redis or its Sentinels do not answer ({type(away).__name__}).") from None
+    except STORE_ERROR as refusal:
+        raise click.ClickException(f"Nothing was done, since Redis refuses: {why_refused(refusal)}") from None
     with output_errors_in_words():
         click.echo(_told(moved))
 

@@ -113,18 +113,20 @@ class Membership:
         return noted
 
     async def run(self, *, when_unknown: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Say so for ever; while Redis is away, or refuses it, nobody hears it.
+        """Say so for ever; while Redis is away, or refuses it, nobody hears it, which is told once.
 
         `when_unknown` is called until it has succeeded where this Redis did not know of this process: it was away for long,
         or has lost what it was told, and what only a start tells it must be told again.
         """
-        unknown = False
+        unknown, told = False, ""
         while not self._left:
             try:
                 unknown = await self.note() or unknown
                 if unknown and when_unknown:
                     await when_unknown()
-                unknown = False
+                unknown, told = False, ""
             except STORE_ERROR as refused:
-                log.warning("Redis is away, or does not take what this process says", error=type(refused).__name__)
+                if (why := type(refused).__name__) != told:
+                    log.warning("Redis is away, or does not take what this process says", error=why)
+                told = why
             await asyncio.sleep(_EVERY_S)

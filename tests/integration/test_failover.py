@@ -19,7 +19,7 @@ from core.store.redis.client import STORE_DOWN, connect
 from core.store.redis.failover import FailoverFailed, PlannedFailover
 from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
-from tests.sentinels_fixture import Watched, running_sentinels
+from tests.sentinels_fixture import PASSWORD, Watched, running_sentinels
 from tests.store_fixture import SECRET_KEY, Core, settings_for
 from tests.until import PATIENCE_S, until
 
@@ -95,10 +95,11 @@ async def lost(core: Core, accepted: list[str]) -> list[str]:
 
 
 async def failover(
-    watched: Watched, *, told_to_end: signal.Signals | None = None, impatient: bool = False
+    watched: Watched, *, told_to_end: signal.Signals | None = None, impatient: bool = False, user: str = ""
 ) -> tuple[int | None, str]:
     """Run the command; it is told to end once writes are paused. `impatient`: once the Sentinels move, and again and again."""
-    env = os.environ | {"REDIS_URL": watched.url, "REELGATE_SECRET_KEYS": SECRET_KEY}
+    url = watched.url.replace("://", f"://{user}", 1)
+    env = os.environ | {"REDIS_URL": url, "REELGATE_SECRET_KEYS": SECRET_KEY}
     child = await asyncio.create_subprocess_exec(
         REELGATE, "redis", "failover", env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -216,6 +217,87 @@ async def test_a_replica_that_lags_keeps_the_primary_where_it_is_and_pauses_nobo
     with pytest.raises(FailoverFailed, match="the primary is where it was"):
         await trying
     assert watched.primary() == primary
+
+
+async def test_a_user_that_may_not_pause_writes_is_told_so_and_is_in_nobodys_way(watched: Watched, core: Core) -> None:
+    """The one that the configuration asks for: it may do what the service does."""
+    rights = ["~rg:*", "~arq:*", "&rg:*", "+@all", "-@admin", "-@dangerous", "+role", "+config|get", "+info"]
+    before = watched.primary()
+    for port in watched.servers:
+        with watched.server(port) as client:
+            client.execute_command("ACL", "SETUSER", "reelgate", "on", f">{PASSWORD}", *rights)
+    status, told = await failover(watched, user="reelgate")
+    assert (status, "no permissions to run the 'client|pause' command" in told) == (1, True), told
+    assert watched.primary() == before
+    assert (await failover(watched))[0] == 0, "with one that may do all, and at once"
+
+
+class Freezing:
+    """A Sentinel before which all replicas hang as soon as it is told to promote one: what it tells them waits at their door."""
+
+    def __init__(self, watched: Watched, *, goes_then: bool = False) -> None:
+        self._sentinel = watched.sentinels[0]
+        self._replicas = [server for port, server in watched.servers.items() if port != watched.primary()]
+        #: nobody reaches it any more after that
+        self._goes_then = goes_then
+        self._is_gone = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._sentinel)
+        with closing(writer), closing(back), suppress(ConnectionError):
+            while not self._is_gone and (request := await reader.read(65_536)):
+                if b"FAILOVER" in request:
+                    self._tell(signal.SIGSTOP)
+                back.write(request)
+                writer.write(await there.read(65_536))
+                self._is_gone = self._goes_then and b"FAILOVER" in request
+
+    def thaw(self) -> None:
+        self._tell(signal.SIGCONT)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for replica in self._replicas:
+            replica.send_signal(number)
+
+
+async def test_a_promotion_that_does_not_come_in_time_does_not_come_later_either(watched: Watched, core: Core) -> None:
+    """By then the primary accepts again, and what it does would be lost."""
+    before, freezing = watched.primary(), Freezing(watched)
+    with pytest.raises(FailoverFailed, match="promoted nobody"):
+        await fail_over_by(watched, freezing)
+    accepted = await _accepted_at_last(core)
+    freezing.thaw()
+
+    async def quiet() -> bool:
+        try:
+            one_primary = not await asyncio.to_thread(has_two_primaries, watched)
+            return one_primary and await asyncio.to_thread(watched.settled) and not await moving(watched)
+        except redis.RedisError:  # of one that is demoted, and lets go of everybody
+            return False
+
+    await until(quiet, within_s=PATIENCE_S, every_s=0.1)
+    assert watched.primary() == before
+    assert await lost(core, accepted) == []
+
+
+async def test_a_sentinel_that_cannot_be_told_to_give_up_is_named(watched: Watched, core: Core) -> None:
+    with pytest.raises(FailoverFailed, match=r"127\.0\.0\.1:\d+ could not be told to give it up"):
+        await fail_over_by(watched, Freezing(watched, goes_then=True))
+
+
+async def fail_over_by(watched: Watched, first: Freezing) -> None:
+    """Have a failover asked for at that Sentinel."""
+    async with await asyncio.start_server(first.serve, "127.0.0.1", 0) as server:
+        sentinels = (server.sockets[0].getsockname()[1], *watched.sentinels[1:])
+        await PlannedFailover(parse_sentinel_url(replace(watched, sentinels=sentinels).url), promotion_s=3).run()
+
+
+async def _accepted_at_last(core: Core) -> list[str]:
+    """Submit until Redis takes some jobs; name these."""
+    load = Load(core, jobs=200, before=0)
+    load.moved.set()
+    await load.run()
+    return load.accepted
 
 
 @pytest.mark.parametrize("told_to_end", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from redis.exceptions import AuthenticationError
 
-from core.store.redis.client import STORE_DOWN, Redis, connect
+from core.clock import Clock
+from core.store.formats import Membership
+from core.store.redis.client import STORE_DOWN, Redis, Store, connect
 from core.store.redis.keys import key
 from core.store.start_check import check_start
 from tests.redis_fixture import running_redis
@@ -238,3 +240,23 @@ async def _heard_twice(core: Core) -> None:
             return bool(await core.redis.hvals(key("processes")) != before)
 
         await until(has_spoken, within_s=PATIENCE_S)
+
+
+async def test_a_process_that_redis_does_not_hear_tells_of_an_outage_once(caplog: pytest.LogCaptureFixture) -> None:
+    knocks = asyncio.Semaphore(0)
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocks.release()
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        store = Store(connect(f"redis://127.0.0.1:{port}/0", answer_s=PATIENCE_S))
+        member = Membership(store, Clock(), kind="api", process_id="p", secret_key_names=(), lease_s=1, settle_s=60)
+        saying = asyncio.create_task(member.run())
+        for _ in range(4):
+            await knocks.acquire()
+        saying.cancel()
+        await asyncio.gather(saying, return_exceptions=True)
+        await store.close()
+    assert [record.levelname for record in caplog.records if "Redis is away" in str(record.msg)] == ["WARNING"]

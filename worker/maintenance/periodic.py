@@ -11,13 +11,17 @@ log = get_logger(__name__)
 
 
 async def run_periodically(name: str, task: Callable[[], Awaitable[None]], *, every_s: float) -> None:
-    """Run a task for ever, each worker at its own moments."""
+    """Run a task for ever, each worker at its own moments. That Redis is away is told once, until it has answered."""
+    told = False
     while True:
         await asyncio.sleep(every_s * random.uniform(0.5, 1.0))
         try:
             await run_unless_it_breaks(name, task)
+            told = False
         except STORE_DOWN as away:
-            log.warning("Redis is away", task=name, error=type(away).__name__)
+            if not told:
+                log.warning("Redis is away", task=name, error=type(away).__name__)
+            told = True
 
 
 async def run_unless_it_breaks(name: str, task: Callable[[], Awaitable[object]]) -> None:

@@ -53,9 +53,10 @@ class Moved(NamedTuple):
 class PlannedFailover:
     """One failover, from the address of the Sentinels."""
 
-    def __init__(self, url: SentinelUrl) -> None:
+    def __init__(self, url: SentinelUrl, *, promotion_s: float = PROMOTION_S) -> None:
         self._url = url
         self._sentinels = Sentinels(url)
+        self._promotion_s = promotion_s
 
     async def run(self) -> Moved:
         """Pause writes, wait for a replica, let the Sentinels promote it, and look. Raises FailoverFailed."""
@@ -80,8 +81,11 @@ class PlannedFailover:
     async def _move(self, primary: Redis, old: NodeAddress) -> NodeAddress:
         try:
             new = await self._promote(old)
-        except BaseException:
+        except BaseException as failed:
+            untold = await self._sentinels.call_off(old)
             await _give_up(primary, old)
+            if untold:
+                raise FailoverFailed(_may_move_yet(untold)) from failed
             raise
         await self._demote(old, new)
         async with self._client(new) as promoted:
@@ -123,7 +127,7 @@ class PlannedFailover:
                 promoted.append(new)
             return bool(promoted)
 
-        await _until(moved, PROMOTION_S, "The Sentinels promoted nobody in time; look at their log.")
+        await _until(moved, self._promotion_s, "The Sentinels promoted nobody in time; look at their log.")
         return promoted[0]
 
     async def _role(self, at: NodeAddress) -> bytes:
@@ -172,6 +176,13 @@ def _named(at: NodeAddress) -> str:
     return f"{at[0]}:{at[1]}"
 
 
+def _may_move_yet(untold: list[NodeAddress]) -> str:
+    return (
+        f"Nobody was promoted in time, and {', '.join(map(_named, untold))} could not be told to give it up. Where that one "
+        "promotes another one yet, what is accepted until then is lost: look at its log, and stop it."
+    )
+
+
 async def _claim(primary: Redis) -> None:
     """Be the only one: who gives up lets writes go on, and that may be in the middle of another one's promotion."""
     with suppress(ReadOnlyError):  # the other one was faster than the Sentinels' word of where the primary is
@@ -184,6 +195,8 @@ async def _claim(primary: Redis) -> None:
 async def _give_up(primary: Redis, at: NodeAddress) -> None:
     try:
         await _command(primary, "CLIENT", "UNPAUSE")
+    except ResponseError:  # who may not let go on could not pause either, and is told what that was refused with
+        pass
     except (RedisConnectionError, RedisTimeoutError):
         words = "does not answer any more: it may take no writes for a minute. `SENTINEL GET-MASTER-ADDR-BY-NAME` says who is primary."
         raise FailoverFailed(f"{_named(at)} {words}") from None

@@ -72,6 +72,26 @@ class Sentinels:
         rows = await self.command("SENTINEL", "REPLICAS", self._url.service)
         return [_as_dict(row) for row in rows]
 
+    async def call_off(self, primary: NodeAddress) -> list[NodeAddress]:
+        """Have nobody promote another one in this primary's place any more; name those that could not be told."""
+        told = await asyncio.gather(*(self._call_off_at(each, primary) for each in self._url.sentinels))
+        return [each for each, done in zip(self._url.sentinels, told, strict=True) if not done]
+
+    async def _call_off_at(self, sentinel: NodeAddress, primary: NodeAddress) -> bool:
+        """Reset a Sentinel that is promoting somebody, which it would go on with for its `failover-timeout`.
+
+        There is no other word for that. It forgets replicas and other Sentinels, too, and finds them again within seconds. One
+        that has promoted somebody by now is left alone: it would name the old one for good.
+        """
+        try:
+            facts = _as_dict(await self._command(sentinel, "SENTINEL", "MASTER", self.service))
+            if "failover_in_progress" not in facts["flags"].split(","):
+                return True
+            still_open = await self._ask_one(sentinel) == primary
+            return still_open and bool(await self._command(sentinel, "SENTINEL", "RESET", self.service))
+        except (RedisError, OSError, TimeoutError):
+            return False
+
     async def command(self, *words: str) -> Any:
         """Give a command to the first Sentinel that answers. Raises what it refuses with, or one of STORE_DOWN."""
         for sentinel in self._url.sentinels:
