@@ -10,7 +10,7 @@ own JSON; progress and advice go to stderr there. Exit codes:
 | 2 | the command line is wrong; nothing was sent |
 | 3 | the API cannot be reached or is too busy: the same command may work later; if a job may be made, under the key that was said |
 | 4 | the film is there and was not saved: `reelgate download` fetches it |
-| 5 | the job goes on: it was waited for as long as `--timeout` says |
+| 5 | the job goes on: it was waited for as long as `--timeout` says, or the API was lost over it once it was made |
 | 130 | Ctrl-C; what goes on, and how to go on with it, was said |
 
 What stands at a module's top is light, so that `--help` takes no time: each command loads what it does when it does it.

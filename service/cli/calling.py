@@ -36,7 +36,7 @@ class NotSaved(click.ClickException):
 
 
 class GoesOn(click.ClickException):
-    """The job was waited for as long as was asked."""
+    """The job goes on: it was waited for as long as was asked, or is out of sight."""
 
     exit_code = 5
 
@@ -76,7 +76,8 @@ def error_words(error: ReelgateError, access: Access) -> str:
         rest = [f"{each.pointer}: {each.detail}" for each in error.problem.errors[1:]]
         return "\n".join([f"{error.status}: {error}", *rest])
     if isinstance(error, StillRunning):  # the advice says that it goes on
-        return "its end did not come in time"
+        lost = error.__cause__
+        return error_words(lost, access) if isinstance(lost, ReelgateError) else "its end did not come in time"
     return str(error)
 
 

@@ -18,6 +18,7 @@ from reelgate.client import (
     Reelgate,
     ReelgateError,
     Refused,
+    StillRunning,
     require_success,
 )
 from reelgate.client.calls import JobOptions, new_key, upload_key
@@ -96,6 +97,17 @@ class JobRun:
                 raise
         self._log.ended(job)
         return job
+
+    def follow(self, job: Job, *, timeout_s: float | None) -> Job:
+        """Wait for a job that this command has made. Raises StillRunning also where the API is lost over it: whoever is told
+        to run the command again has a second job, and pays for it.
+        """
+        try:
+            return self.wait(job.id, timeout_s=timeout_s)
+        except (NoAnswer, Refused) as away:
+            if is_gone(away) or not away.retryable:
+                raise
+            raise StillRunning(job.id) from away
 
     def download(self, job: Job, output: Path | None) -> None:
         """Fetch a film to `output`, or to a file named after the job.

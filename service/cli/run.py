@@ -165,4 +165,4 @@ def _go(
             return
     with calling.calling(access, advice=log.advice, patience_s=job_run.JOB_PATIENCE_S) as reelgate:
         way = job_run.JobRun(reelgate, log)
-        job_run.finish(way, way.wait(job.id, timeout_s=timeout_s), output, as_json=as_json)
+        job_run.finish(way, way.follow(job, timeout_s=timeout_s), output, as_json=as_json)

@@ -225,6 +225,27 @@ def test_a_job_goes_on_although_its_key_may_not_look_at_it(api: ScriptedApi, fol
     assert (done.returncode, "reelgate cancel job_1" in done.stderr) == (1, True), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("run", "clip.mp4", "trim it"), 5),
+        (("submit", "clip.mp4", "trim it", "--wait"), 5),
+        (("wait", "job_1"), 3),
+    ],
+)
+def test_a_command_that_has_made_a_job_is_not_said_to_be_worth_running_again_where_the_api_goes_away(
+    api: ScriptedApi, folder: Path, words: tuple[str, ...], code: int
+) -> None:
+    """Scripts run again what ended with 3, and a second job is a second payment."""
+    problem = {"code": "unavailable", "status": 503, "detail": "Gone for a while.", "retryable": True}
+    for path in ("/v1/jobs/job_1", "/v1/jobs/job_1/events"):
+        api.replies[path] = [gives(503, problem, retry_after="999")]
+    done = ran(api, folder, *words)
+    assert done.returncode == code, done.stderr
+    assert "503: Gone for a while." in done.stderr
+    assert "reelgate wait job_1" in done.stderr
+
+
 def test_a_time_that_is_no_number_is_refused_and_not_waited_for(api: ScriptedApi, folder: Path) -> None:
     done = ran(api, folder, "run", "clip.mp4", "trim it", "--timeout", "nan")
     assert (done.returncode, "no number" in done.stderr, api.asked) == (2, True, []), done.stderr

@@ -99,7 +99,7 @@ test("a run that loses sight of its job, or of its film, names it", async (t) =>
   const ended = part(200, STREAM, frame("evt_1", "snapshot", "succeeded"), { ends: true });
   const job = json(200, { id: "job_1", status: "succeeded", output: {} });
   const lost = await scripted(t, accepted, ...Array.from({ length: 99 }, () => part(200, STREAM, "retry: 50\n\n")));
-  const running = await client(lost).run({ prompt: "trim" }, { timeoutMs: 500 }).catch((caught) => caught);
+  const running = await client(lost).run({ prompt: "trim" }, { timeoutMs: 2500 }).catch((caught) => caught);
   assert.ok(running instanceof StillRunning && running.cause instanceof NoAnswer);
   const server = await scripted(t, accepted, ended, job, json(403, { code: "unauthorized", detail: "no" }));
   const missing = await client(server).run({ prompt: "trim" }, { to: new WritableStream() }).catch((caught) => caught);
@@ -181,7 +181,7 @@ test("a job whose streams never get through is waited for all the same, and its 
     const held = (response) => response.writeHead(status, { "Content-Type": "text/html" }).end("<h1>No streams here</h1>");
     const running = json(200, { id: "job_1", status: "running" });
     const server = await scripted(t, held, running, held, json(200, { id: "job_1", status: "succeeded" }));
-    assert.equal((await client(server).wait("job_1", { timeoutMs: 500 })).status, "succeeded");
+    assert.equal((await client(server).wait("job_1", { timeoutMs: 2500 })).status, "succeeded");
   }
 });
 
@@ -189,7 +189,7 @@ test("a wait that goes on after its streams broke for long is told of no event t
   const cut = part(200, STREAM, frame("evt_1", "snapshot"));
   const server = await scripted(t, cut, json(200, { id: "job_1", status: "running" }), gone, json(200, { id: "job_1", status: "failed" }));
   const told = [];
-  await client(server).wait("job_1", { timeoutMs: 500, onEvent: (event) => told.push(event.id) });
+  await client(server).wait("job_1", { timeoutMs: 2500, onEvent: (event) => told.push(event.id) });
   assert.deepEqual(told, ["evt_1"]);
   assert.equal(server.asked[2].headers["last-event-id"], "evt_1");
 });
