@@ -11,7 +11,7 @@ from core.media.film_header.length import read_length_s
 from core.model.upload import Upload
 from core.storage.storage import FileMissing, StorageDown
 from core.storage.upload_files import remove_upload
-from core.store.uploads import UPLOAD_LIFE_MS
+from core.store.uploads import UPLOAD_LIFE_MS, Only
 from service.context import ApiContext
 from service.problems import ApiError
 from service.schemas.responses import UploadView
@@ -40,9 +40,19 @@ async def store_file(context: ApiContext, tenant: str, file: NamedFile) -> Uploa
         size_bytes = await context.storage.write(upload.path, inspector.passing(file.chunks))
         upload = await _as_written(context, upload, inspector.format or "", size_bytes)
     except BaseException:
-        await remove_upload(context.storage, context.uploads, upload)
+        await remove_refused(context, upload)
         raise
     return await _keep(context, upload)
+
+
+async def remove_refused(context: ApiContext, upload: Upload, *, only: Only = None) -> bool:
+    """Remove an upload that is not kept, now or, where the storage does not delete it, with the sweep: who sent it is told why it is not.
+
+    False: it is none of those that `only` means, any more.
+    """
+    with suppress(StorageDown):
+        return await remove_upload(context.storage, context.uploads, upload, only=only)
+    return True
 
 
 async def _as_written(context: ApiContext, upload: Upload, media_format: str, size_bytes: int) -> Upload:
@@ -90,7 +100,7 @@ async def _keep(context: ApiContext, upload: Upload) -> Upload:
 async def check_room(context: ApiContext, upload: Upload, kept_bytes: int) -> None:
     """Refuse (413) an upload with which its tenant keeps too much: then nothing stays of it, here nor in storage."""
     if kept_bytes > context.settings.tenant_stored_bytes:
-        await remove_upload(context.storage, context.uploads, upload)
+        await remove_refused(context, upload)
         raise _storage_full(context)
 
 

@@ -13,11 +13,11 @@ import msgspec
 from core.media.formats import HEAD_BYTES
 from core.model.upload import Upload
 from core.storage.storage import FileMissing, StorageDown
-from core.storage.upload_files import SENT_FOLDER, remove_upload
+from core.storage.upload_files import SENT_FOLDER
 from service.context import ApiContext
 from service.problems import ApiError
 from service.uploads.inspector import Inspector
-from service.uploads.lifecycle import as_it_is, check_room, new_upload
+from service.uploads.lifecycle import as_it_is, check_room, new_upload, remove_refused
 from service.uploads.receive import check_content_length
 
 #: what a look at a file takes in memory: its head, as it comes and as it is read
@@ -44,7 +44,7 @@ async def keep_what_was_sent(context: ApiContext, sent: Upload) -> None:
             return
         raise ApiError(409, "not_uploaded", "The file is not there yet: PUT it to its url first.") from None
     except ApiError:
-        if not await remove_upload(context.storage, context.uploads, sent, only="expected"):
+        if not await remove_refused(context, sent, only="expected"):
             return
         raise
     await _keep(context, sent, copy)
@@ -59,7 +59,8 @@ async def _copy(context: ApiContext, sent: Upload, size_bytes: int) -> Upload:
         await context.storage.copy(sent.path, copy.path, size_bytes=size_bytes)
         return await _checked(context, copy)
     except (ApiError, FileMissing):
-        await context.storage.delete(copy.path)
+        with suppress(StorageDown):  # the sweeper looks there anyway
+            await context.storage.delete(copy.path)
         raise
 
 

@@ -10,8 +10,10 @@ from gzip import compress
 from pathlib import Path
 
 import httpx
+import obstore
 import pytest
 from msgspec.structs import replace
+from obstore.exceptions import PermissionDeniedError
 
 from core.clock import Clock, HandClock
 from core.ids import new_id
@@ -249,6 +251,38 @@ async def test_uploads_that_a_storage_did_not_take_count_no_more_against_their_t
             assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 503
         (tmp_path / "uploads").unlink()
         assert (await api.http.post("/v1/uploads?filename=a.png", content=PNG)).status_code == 201
+
+
+def delete_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a storage that takes files, and whose policy lets nobody delete one."""
+
+    async def refuse(*_: object) -> None:
+        raise PermissionDeniedError("AccessDenied")
+
+    monkeypatch.setattr(obstore, "delete_async", refuse)
+
+
+async def test_who_is_refused_a_file_is_told_why_also_where_it_cannot_be_deleted(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He would send it again and again, all of it."""
+    delete_nothing(monkeypatch)
+    async with running_api(redis_url, tmp_path, tenant_stored_bytes=len(MP4) - 1) as api:
+        wrong = await api.http.post("/v1/uploads?filename=a.mp4", content=PNG)
+        assert (wrong.status_code, wrong.json()["code"]) == (415, "unsupported_media")
+        full = await api.http.post("/v1/uploads?filename=a.mp4", content=_one(MP4))
+        assert (full.status_code, full.json()["code"]) == (413, "storage_full")
+
+
+async def test_who_completes_a_file_that_is_refused_is_told_why_also_where_it_cannot_be_deleted(
+    s3_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = await presigned(s3_api)
+    await put(place, PNG)
+    delete_nothing(monkeypatch)
+    for _ in range(2):
+        refused = await s3_api.http.post(place["complete"])
+        assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_media")
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(api: Api, tmp_path: Path) -> None:
