@@ -16,9 +16,10 @@ import redis
 from core.sentinel_url import parse_sentinel_url
 from core.store.jobs.submissions import Accepted
 from core.store.redis.client import STORE_DOWN, connect
-from core.store.redis.failover import FailoverFailed, PlannedFailover
+from core.store.redis.failover import LAST_BIT_S, FailoverFailed, PlannedFailover
 from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
+from tests.lateness import timed
 from tests.sentinels_fixture import PASSWORD, Watched, running_sentinels
 from tests.store_fixture import SECRET_KEY, Core, settings_for
 from tests.until import PATIENCE_S, until
@@ -217,6 +218,59 @@ async def test_a_replica_that_lags_keeps_the_primary_where_it_is_and_pauses_nobo
     with pytest.raises(FailoverFailed, match="the primary is where it was"):
         await trying
     assert watched.primary() == primary
+
+
+class Stalling:
+    """A replica, and a Sentinel that names it, which stalls once writes are paused: it takes connections, and answers none."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._replica = next(port for port in watched.servers if port != watched.primary())
+        #: where it is to be found
+        self.port = 0
+        #: for how long it was waited for then
+        self.held_s: list[float] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not await paused(self._watched):
+            await self._forward(self._replica, reader, writer)
+            return
+        async with timed() as held:
+            with closing(writer), suppress(ConnectionError):
+                while await reader.read(65_536):
+                    pass
+        self.held_s.append(held.own_s)
+
+    async def serve_sentinel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._forward(self._watched.sentinels[0], reader, writer)
+
+    async def _forward(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        with closing(writer), closing(back), suppress(ConnectionError):
+            while request := await reader.read(65_536):
+                back.write(request)
+                answer = await there.read(65_536)
+                writer.write(answer.replace(b"\r\n%d\r\n" % self._replica, b"\r\n%d\r\n" % self.port))
+
+
+async def test_a_replica_that_stalls_while_writes_are_paused_is_waited_for_no_longer_than_the_pause_may_last(
+    watched: Watched, core: Core
+) -> None:
+    """A longer one looks to the Sentinels as if the primary had died."""
+    stalling = Stalling(watched)
+    async with (
+        await asyncio.start_server(stalling.serve, "127.0.0.1", 0) as replica,
+        await asyncio.start_server(stalling.serve_sentinel, "127.0.0.1", 0) as sentinel,
+    ):
+        stalling.port, port = (each.sockets[0].getsockname()[1] for each in (replica, sentinel))
+        with pytest.raises(FailoverFailed, match="did not catch up in time"):
+            await PlannedFailover(parse_sentinel_url(replace(watched, sentinels=(port,)).url)).run()
+
+        async def let_go() -> bool:
+            return bool(stalling.held_s)
+
+        await until(let_go, within_s=PATIENCE_S)
+    assert max(stalling.held_s) < 2 * LAST_BIT_S
 
 
 async def test_a_user_that_may_not_pause_writes_is_told_so_and_is_in_nobodys_way(watched: Watched, core: Core) -> None:

@@ -230,12 +230,17 @@ async def _offset(client: Redis) -> int:
 
 async def _until(so: Callable[[], Awaitable[bool]], within_s: float, else_words: str) -> None:
     """Look until it is so; a server that does not answer in between is looked at again. Raises FailoverFailed."""
-    ends_s = stopwatch_s() + within_s
-    while stopwatch_s() < ends_s:
-        try:
-            if await so():
-                return
-        except (RedisError, OSError):
-            pass
-        await asyncio.sleep(_LOOK_S)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            while True:
+                if await _is(so):
+                    return
+                await asyncio.sleep(_LOOK_S)
     raise FailoverFailed(else_words)
+
+
+async def _is(so: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await so()
+    except (RedisError, OSError):
+        return False
