@@ -67,8 +67,10 @@ class Unknown(msgspec.Struct, frozen=True):
     kind: ClassVar[str] = "unknown"
 
 
-#: Words that servers send to keep a connection, or to say that they end; they may stand in brackets of any kind.
-_ALIVE = frozenset({"heartbeat", "ping", "pong", "keepalive", "alive", "done", "end", "eof", "eos", "finished"})
+#: Words that servers send once a connection is there, to keep it, or to say that they end; they may stand in brackets.
+_ALIVE = frozenset(
+    {"connected", "open", "heartbeat", "ping", "pong", "keepalive", "alive", "done", "end", "eof", "eos", "finished"}
+)
 _ERROR_NAMES = frozenset({"error", "exception"})
 _ERROR_KEY = r"error(?:_?(?:code|message|details|type|msg))?"
 #: A frame that was put together by hand, so that its quotes, line breaks or backslashes make it no JSON: behind other
