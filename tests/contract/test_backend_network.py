@@ -391,6 +391,15 @@ async def test_a_message_that_is_answered_at_once_by_all_its_events_is_heard(bod
         assert await said(made) == [ToolResult("cut"), Text("Done.")]
 
 
+async def test_a_message_that_is_answered_in_lines_of_json_is_heard() -> None:
+    lines = b"".join(json.dumps(event).encode() + b"\n" for event in EVENTS)
+    head = STREAM.replace(b"text/event-stream", b"application/x-ndjson")
+    async with peer(head + lines) as remote, backend(remote.url) as made:
+        assert await said(made) == [ToolResult("cut"), Text("Done.")]
+        remote.answer = head + b'{"code": 2001, "message": "no credits"}\n{"type": "end"}\n'
+        assert (await fault_of_message(made)).fault is Fault.NO_CREDITS
+
+
 @pytest.mark.parametrize("blanks", [b"\n\n", b"\xef\xbb\xbf"])
 async def test_a_refusal_is_heard_behind_blank_lines_too(blanks: bytes) -> None:
     async with peer(STREAM + blanks + b'{"code": 2001}') as remote, backend(remote.url) as made:

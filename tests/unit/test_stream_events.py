@@ -180,6 +180,8 @@ def test_what_is_no_json_is_counted_and_ignored(data: str) -> None:
                 "<ping>",
             )
         ),
+        'event: open\ndata: {"session_id":"s"}\n\n',
+        'data: {"type":"connected","session_id":"s"}\n\n',
         'data: {"type":"ping"}\n\n',
         'data: {"type":"keep-alive"}\n\n',
         'data: {"event":"heartbeat"}\n\n',

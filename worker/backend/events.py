@@ -67,8 +67,10 @@ class Unknown(msgspec.Struct, frozen=True):
     kind: ClassVar[str] = "unknown"
 
 
-#: Words that servers send to keep a connection, or to say that they end; they may stand in brackets of any kind.
-_ALIVE = frozenset({"heartbeat", "ping", "pong", "keepalive", "alive", "done", "end", "eof", "eos", "finished"})
+#: Words that servers send once a connection is there, to keep it, or to say that they end; they may stand in brackets.
+_ALIVE = frozenset(
+    {"connected", "open", "heartbeat", "ping", "pong", "keepalive", "alive", "done", "end", "eof", "eos", "finished"}
+)
 _ERROR_NAMES = frozenset({"error", "exception"})
 _ERROR_KEY = r"error(?:_?(?:code|message|details|type|msg))?"
 #: A frame that was put together by hand, so that its quotes, line breaks or backslashes make it no JSON: behind other
@@ -141,14 +143,22 @@ def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
 
 
 def as_stream(body: bytes) -> bytes:
-    """Write JSON that holds events, ``[{"type": "text", …}]``, as the stream of them; b"" where none is of a known kind."""
-    answer = _decoded(body)
-    held = next((answer[key] for key in _LIST_KEYS if answer.get(key)), answer) if isinstance(answer, dict) else answer
-    frames = [frame for frame in (held if isinstance(held, list) else [answer]) if isinstance(frame, dict)]
+    """Write JSON that holds events, ``[{"type": "text", …}]`` or one in each line, as the stream of them.
+
+    b"": none of them is of a known kind.
+    """
+    words = body.decode("utf-8", "replace")
+    frames = _listed(_decoded(words)) or _frames(words)
     events = (event for frame in frames for event in _events_in(frame, ""))
     if not any(isinstance(event, Text | ToolCall | ToolResult | StreamError) for event in events):
         return b""
     return b"".join(b"data: %s\n\n" % msgspec.json.encode(frame) for frame in frames)
+
+
+def _listed(answer: object) -> list[dict[str, Any]]:
+    """Find the events that an answer lists: ``{"code": 0, "data": [{"type": "text", …}]}``."""
+    held = [answer.get(key) for key in _LIST_KEYS] if isinstance(answer, dict) else []
+    return [frame for each in held if isinstance(each, list) for frame in each if isinstance(frame, dict)]
 
 
 def _read(data: str, name: str) -> list[StreamEvent]:
@@ -185,7 +195,7 @@ def _events(frame: object) -> list[StreamEvent]:
     return _vendor_events(frame, frame.get("type", frame.get("event"))) or _agent_events(frame)
 
 
-def _decoded(data: str | bytes) -> Any:
+def _decoded(data: str) -> Any:
     """Decode JSON; None where it is none."""
     try:
         return json_text.parse(data)

@@ -347,7 +347,7 @@ def _object(body: bytes | None) -> dict[str, Any] | None:
 
 
 def _is_stream(headers: Mapping[str, str]) -> bool:
-    return any(name.lower() == "content-type" and "event-stream" in value for name, value in headers.items())
+    return any(name.lower() == "content-type" and "event-stream" in value.lower() for name, value in headers.items())
 
 
 def _refusal_in_stream(body: bytes) -> dict[str, Any] | None:

@@ -374,12 +374,12 @@ def _may_be_asked_for(call: str, response: httpx.Response) -> bool:
     """Whether it is a file as far as its head tells, or may be a stream, of which the first bytes tell."""
     if response.status_code == httpx.codes.OK:
         return call not in _FILE_CALLS or not _is_json(response)
-    is_stream = "event-stream" in response.headers.get("content-type", "")
+    is_stream = "event-stream" in response.headers.get("content-type", "").lower()
     return call not in _FILE_CALLS and response.is_success and is_stream
 
 
 def _is_json(response: httpx.Response) -> bool:
-    return "json" in response.headers.get("content-type", "")
+    return "json" in response.headers.get("content-type", "").lower()
 
 
 def _is_about_file(fault: BackendFault) -> bool:
