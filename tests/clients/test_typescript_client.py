@@ -105,6 +105,19 @@ def test_it_compiles_for_programs_without_a_browsers_types(built: Path, tmp_path
     _succeed(*_TSC[:-1], "node", "--lib", "ES2022", "--exactOptionalPropertyTypes", program)
 
 
+def test_it_is_found_by_programs_that_are_commonjs(built: Path, tmp_path: Path) -> None:
+    """TypeScript looks no package's `exports` up for them, unless it is told to."""
+    packages = tmp_path / "node_modules"
+    packages.mkdir()
+    (packages / "reelgate").symlink_to(PACKAGE)
+    for name in ("@types", "undici-types"):
+        (packages / name).symlink_to(PACKAGE / "node_modules" / name)
+    program = tmp_path / "program.ts"
+    program.write_text('import { Reelgate } from "reelgate";\nexport const kind = typeof Reelgate;\n')
+    commonjs = ["commonjs" if each == "nodenext" else each for each in _TSC[:-1]]
+    _succeed(*commonjs, "node", program)
+
+
 def test_the_package_has_what_it_says_and_nothing_more(built: Path) -> None:
     (packed,) = json.loads(_succeed("npm", "pack", "--dry-run", "--json", "--ignore-scripts"))
     names = {file["path"] for file in packed["files"]}
