@@ -44,6 +44,13 @@ def test_what_is_not_ours_changed_or_old_is_refused():
             verify(body, sent, secret)
 
 
+@pytest.mark.parametrize("parsed", [msgspec.json.decode(BODY), None])
+def test_a_body_that_was_parsed_already_is_the_callers_mistake_in_words(parsed):
+    secret = new_secret()
+    with pytest.raises(TypeError, match="as they came"):
+        verify(parsed, signed(secret), secret)
+
+
 def test_a_batch_and_a_test_are_read_too():
     secret = new_secret()
     for data in ({"batch": {"id": "bat_1", "status": "completed"}}, {"words": "hello"}):

@@ -21,6 +21,8 @@ export interface SubmitOptions extends MakingOptions {
 export interface WaitOptions extends CallOptions {
   /** How long to wait for the end, some seconds more or less; then StillRunning is thrown and the job goes on. `0` asks once. */
   withinMs?: number | undefined;
+  /** How long to try again while the API does not answer; by default two minutes. The wait itself ends by `withinMs` alone. */
+  timeoutMs?: number | undefined;
   /** Told of each event, as `events` gives them. */
   onEvent?: ((event: t.JobEvent) => void) | undefined;
 }

@@ -5,7 +5,7 @@ import type { CallbackEvent } from "./types.js";
 
 const TOLERANCE_S = 300;
 
-type HeaderBag = Headers | Record<string, string | string[] | undefined>;
+type HeaderBag = Pick<Headers, "get"> | Record<string, string | string[] | undefined>;
 
 export interface VerifyOptions {
   /** How far the sender's clock may be from ours; by default 5 minutes. */
@@ -18,19 +18,20 @@ export interface VerifyOptions {
  * Check a callback and read its event. `body`: the bytes as they came, not parsed and written again. `secret`: while it is
  * being changed, the old and the new one.
  *
- * The comparison is WebCrypto's, in constant time. Throws BadSignature.
+ * The comparison is WebCrypto's, in constant time. Throws BadSignature, and TypeError for a body that was parsed already or a
+ * secret that is none.
  */
 export async function verify(
-  body: string | Uint8Array,
+  body: string | Uint8Array | ArrayBuffer,
   headers: HeaderBag,
   secret: string | readonly string[],
   options: VerifyOptions = {},
 ): Promise<CallbackEvent> {
+  const bytes = bytesOf(body);
   const [id, timestamp, signatures] = ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) =>
     headerOf(headers, name),
   ) as [string, string, string];
   checkTime(timestamp, options);
-  const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const signed = concatenated(new TextEncoder().encode(`${id}.${timestamp}.`), bytes);
   const keys = await Promise.all((typeof secret === "string" ? [secret] : secret).map(keyOf));
   if (!id || !(await isSigned(signed, signatures, keys))) {
@@ -39,10 +40,22 @@ export async function verify(
   return { ...(JSON.parse(new TextDecoder().decode(bytes)) as CallbackEvent), id };
 }
 
+function bytesOf(body: string | Uint8Array | ArrayBuffer): Uint8Array {
+  if (typeof body === "string") return new TextEncoder().encode(body);
+  if (body instanceof ArrayBuffer) return new Uint8Array(body);
+  if (!ArrayBuffer.isView(body)) throw new TypeError("body must be the bytes as they came, not what was read from them");
+  return body;
+}
+
 function headerOf(headers: HeaderBag, name: string): string {
-  if (headers instanceof Headers) return headers.get(name) ?? "";
+  if (hasGetter(headers)) return headers.get(name) ?? "";
   const found = Object.entries(headers).find(([given]) => given.toLowerCase() === name)?.[1];
   return (Array.isArray(found) ? found[0] : found) ?? "";
+}
+
+/** Whether they are `Headers`, of whatever make: runtimes and test runners have their own. */
+function hasGetter(headers: HeaderBag): headers is Pick<Headers, "get"> {
+  return typeof headers.get === "function";
 }
 
 function checkTime(timestamp: string, options: VerifyOptions): void {

@@ -25,6 +25,18 @@ test("the known answer is taken, as text, as bytes and with Headers", async () =
   await verify(BODY, { "Webhook-Id": [headers()["webhook-id"]], "Webhook-Timestamp": String(NOW_S), "Webhook-Signature": GOOD }, SECRET, { nowS: NOW_S });
 });
 
+test("a body is taken as servers of the web's kind give it, and headers of another make", async () => {
+  await check({}, new TextEncoder().encode(BODY).buffer);
+  const foreign = { get: (name) => headers()[name] ?? null }; // of another realm, as test runners and edge runtimes have, or node-fetch's
+  await verify(BODY, foreign, SECRET, { nowS: NOW_S });
+});
+
+test("a body that was parsed already is the caller's mistake, in words", async () => {
+  for (const parsed of [JSON.parse(BODY), [1], undefined, null]) {
+    await assert.rejects(verify(parsed, headers(), SECRET, { nowS: NOW_S }), (error) => error instanceof TypeError && /as they came/.test(error.message));
+  }
+});
+
 test("one of several signatures is enough", async () => {
   await check({ "webhook-signature": `v1,AAAA v2,zzz v1a,${GOOD.slice(3)} v1,%%% ${GOOD}` });
 });

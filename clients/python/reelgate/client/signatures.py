@@ -10,10 +10,13 @@ from reelgate.client.types import Event
 
 
 def verify(body: bytes | str, headers: Mapping[str, str], secret: str | Sequence[str]) -> Event:
-    """Check a callback's signature and read it. `body`: exactly the bytes that came. Raises BadSignature.
+    """Check a callback's signature and read it. `body`: exactly the bytes that came. Raises BadSignature, and TypeError for a
+    body that was parsed already.
 
     While a secret is being changed, give the old and the new one. `event.id` is the same at every attempt: take each once.
     """
+    if not isinstance(body, bytes | bytearray | str):
+        raise TypeError("body must be the bytes as they came, not what was read from them")
     # loaded here, since who only submits never needs it
     from standardwebhooks import Webhook, WebhookVerificationError  # noqa: PLC0415
 
