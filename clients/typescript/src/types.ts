@@ -21,7 +21,6 @@ export type Upload = Schemas["UploadView"];
 export type Credits = Schemas["CreditsView"];
 export type Usage = Schemas["UsageView"];
 export type Profile = Schemas["Profile"];
-export type FeedEvent = Schemas["EventView"];
 /** What a refused call is answered with. */
 export type Problem = Schemas["ProblemDocument"];
 /** Why a call was refused. */
@@ -48,6 +47,9 @@ export type CallbackEvent = { id: string } & (
   | Schemas["BatchEventBody"]
   | (Omit<Schemas["WebhookTestBody"], "type"> & { type: "webhook.test" })
 );
+
+/** One event of the feed: what its callback would bring, under the same id. */
+export type FeedEvent = CallbackEvent;
 
 /** One page of a list. */
 export interface Page<Row> {
