@@ -112,9 +112,9 @@ def _class_up_to(ends: tuple[int, ...], value: float) -> str:
 
 def counted_outcome(old: Job, new: Job) -> Outcome | None:
     """Say what is counted of a change of a job. None: of all but those that succeed, nothing."""
-    if old.ended or new.status is not Status.SUCCEEDED or new.started_at_ms is None or new.finished_at_ms is None:
+    if old.ended or new.status is not Status.SUCCEEDED or new.took_ms is None:
         return None
-    classes = [f"t{_time_class(new.finished_at_ms - new.started_at_ms)}"]
+    classes = [f"t{_time_class(new.took_ms)}"]
     if new.credits_exact and new.credits_used is not None:
         classes.append(f"c{_rounded_credits(new.credits_used)}")
     return Outcome(job_kind_of(new).group, tuple(classes))

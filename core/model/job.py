@@ -291,6 +291,8 @@ class Job(Record, frozen=True, kw_only=True):
 
     # how far it has come
     started_at_ms: int | None = None
+    #: for how long since then it has slept until there are credits for it, which is none of its `timeout_s`
+    waited_ms: int = 0
     finished_at_ms: int | None = None
     attempts: int = 0
     percent: int = 0
@@ -331,7 +333,16 @@ class Job(Record, frozen=True, kw_only=True):
     @property
     def deadline_ms(self) -> int:
         """When a started job ends with ``deadline_exceeded``; at the latest, where it has yet to start."""
-        return (self.started_at_ms or self.start_by_ms) + self.timeout_s * 1000
+        since_ms = self.start_by_ms if self.started_at_ms is None else self.started_at_ms
+        return since_ms + self.waited_ms + self.timeout_s * 1000
+
+    @property
+    def took_ms(self) -> int | None:
+        """How long an ended job was at work, without its waits for credits. None: not at all, perhaps for want of these."""
+        if self.started_at_ms is None or self.finished_at_ms is None:
+            return None
+        is_poor = self.error is not None and self.error.code is Code.CREDITS_EXHAUSTED
+        return None if is_poor else max(0, self.finished_at_ms - self.started_at_ms - self.waited_ms)
 
     @property
     def start_by_ms(self) -> int:

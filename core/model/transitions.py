@@ -224,6 +224,11 @@ def waiting(job: Job, *, reason: WaitReason, until_ms: int, **facts: Any) -> Job
     return _next(job, wait=Wait(reason=reason, until_ms=until_ms, **facts))
 
 
+def credits_awaited(job: Job, *, now_ms: int, until_ms: int) -> Job:
+    """It sleeps until there may be credits for it: as long as it may yet start, that is none of the time that it has."""
+    return msgspec.structs.replace(job, waited_ms=job.waited_ms + max(0, min(until_ms, job.start_by_ms) - now_ms))
+
+
 def room_awaited(job: Job) -> Job:
     """The worker that took the job has no place for it now. Its own place it has, and lends to nobody."""
     return _next(job, wait=None)

@@ -110,10 +110,11 @@ class JobRequest(Body, kw_only=True):
     #: The most credits that its message may cost. A job that would cost more ends as `budget_exceeded` before anything is
     #: charged; absent: no limit of its own. An edit typically costs 50 to 100.
     max_credits: Annotated[int, Meta(ge=0, le=1_000_000_000, examples=[200])] | None = None
-    #: Seconds that it may wait for its start; then it ends as `expired`, uncharged. Short ones suit people who wait.
+    #: Seconds that it may wait for its start; then it ends as `expired`, uncharged, or where it waits for credits by then as
+    #: `credits_exhausted`. Short ones suit people who wait.
     start_timeout_s: Annotated[int, Meta(ge=1, le=604_800, examples=[600])] = 3600
-    #: Seconds that it may take from its start; then it ends as `deadline_exceeded`, and what was charged stays charged. Too
-    #: short a time pays for films that you never get.
+    #: Seconds that it may take from its start, those apart in which it waits for credits; then it ends as
+    #: `deadline_exceeded`, and what was charged stays charged. Too short a time pays for films that you never get.
     timeout_s: Annotated[int, Meta(ge=1, le=86_400, examples=[1800])] = 1800
     #: Seconds for which the job, its film and its texts are kept after its end: by default 30 days. Then all of it is a
     #: 404, and nobody can bring it back; a callback that your receiver has not taken by then is not sent any more.

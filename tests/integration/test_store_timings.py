@@ -3,6 +3,8 @@
 import pytest
 
 from core.clock import Clock
+from core.errors import Code, WaitReason
+from core.model import transitions
 from core.store.jobs.timings import FirstLooks, Timings
 from core.store.redis.client import connect
 from core.store.redis.keys import key
@@ -41,3 +43,16 @@ async def test_an_api_whose_clock_is_wrong_counts_the_places_of_those_workers_th
     await core.turns.admit(worker="lives", slots=7, alive_s=600)
     assert (await Timings(core.store, core.clock).now()).places == 7
     await core.store.close()
+
+
+async def test_jobs_that_have_waited_for_credits_make_nobody_s_estimate_longer(core: Core) -> None:
+    for code in (None, Code.CREDITS_EXHAUSTED, None, None):
+        claim = await core.begin(await core.submit())
+        now_ms, until_ms = core.clock.now_ms(), core.clock.now_ms() + 600_000
+        poor = transitions.credits_awaited(claim.job, now_ms=now_ms, until_ms=until_ms)
+        asleep = transitions.waiting(poor, reason=WaitReason.NO_CREDITS, until_ms=until_ms)
+        await core.write(claim, asleep, park_until_ms=until_ms)
+        core.clock.turn(by_s=607)
+        await core.finish(await core.claim(asleep), code)
+    assert (await Timings(core.store, core.clock).now()).p50_s == 7
+    assert await core.redis.llen(key("run_samples")) == 3

@@ -233,6 +233,18 @@ async def test_nobody_waits_for_credits_longer_than_the_start_timeout(core, cont
     assert ended.error.hint.startswith("Top up credits")
 
 
+async def test_a_job_waits_for_credits_for_as_long_as_it_may_start_and_has_all_its_time_then(core, context):
+    await core.tokens.add("nmv_usr_a", kind="operator", available=0)
+    job = await core.submit(start_timeout_s=100, timeout_s=5)
+    while core.clock.now_ms() < job.start_by_ms:
+        waiting = await after_a_run(core, context, job)
+        assert waiting.wait is not None
+        assert waiting.wait.reason is WaitReason.NO_CREDITS
+        core.clock.turn(by_s=(waiting.wait.until_ms - core.clock.now_ms()) / 1000)
+        assert waiting.deadline_ms == core.clock.now_ms() + 5000
+    assert code_of(await after_a_run(core, context, job)) is Code.CREDITS_EXHAUSTED
+
+
 async def test_a_cancel_before_anything_was_sent_costs_nothing(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit()

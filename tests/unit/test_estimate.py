@@ -48,6 +48,13 @@ def truth(values: list[float], share: float) -> float:
     return next(v for v in sorted(values) if sum(each <= v for each in values) >= share * len(values))
 
 
+def test_what_a_job_has_waited_for_credits_is_no_time_that_others_will_take():
+    now = transitions.started(an_edit(created_at_ms=NOW_MS), now_ms=NOW_MS)
+    slept = transitions.credits_awaited(now, now_ms=NOW_MS, until_ms=NOW_MS + 1_200_000)
+    done = transitions.succeeded(slept, now_ms=NOW_MS + 1_240_000)
+    assert counted_outcome(slept, done) == ended_well(an_edit(), took_s=40, cost=None)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_quantiles_of_two_hundred_jobs_are_within_a_class_of_the_truth(seed):
     chance = random.Random(seed)

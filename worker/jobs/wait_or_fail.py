@@ -29,17 +29,19 @@ async def wait(execution: JobExecution, reason: Temporary, job: Job) -> StepResu
 
     `job`: its record as far as it is true, which may be ahead of the one that is written.
     """
-    now_ms, left_ms = execution.now_ms, job.deadline_ms - execution.now_ms
+    now_ms, by_ms = execution.now_ms, job.deadline_ms
     before = job.wait if job.wait and job.wait.reason is reason.reason else None
     since_ms, times = (before and before.since_ms) or now_ms, before.times + 1 if before else 0
-    if reason.reason is WaitReason.NO_CREDITS and job.sent is None:
-        credits_by_ms = _credits_by_ms(job, since_ms)
-        left_ms = min(left_ms, credits_by_ms - now_ms)
-        if now_ms >= credits_by_ms:
+    lacks_credits = reason.reason is WaitReason.NO_CREDITS and job.sent is None
+    if lacks_credits:
+        by_ms = _credits_by_ms(job, since_ms)
+        if now_ms >= by_ms:
             return await fail(execution, Permanent(Code.CREDITS_EXHAUSTED), job)
-    delay_ms = max(0, min(int(grown_s(reason.delay_s, times) * 1000), left_ms))
-    waiting = transitions.waiting(job, reason=reason.reason, until_ms=now_ms + delay_ms, times=times, since_ms=since_ms)
-    return StepResult(waiting, park_s=delay_ms / 1000)
+    until_ms = max(now_ms, min(now_ms + int(grown_s(reason.delay_s, times) * 1000), by_ms))
+    if lacks_credits:
+        job = transitions.credits_awaited(job, now_ms=now_ms, until_ms=until_ms)
+    waiting = transitions.waiting(job, reason=reason.reason, until_ms=until_ms, times=times, since_ms=since_ms)
+    return StepResult(waiting, park_s=(until_ms - now_ms) / 1000)
 
 
 def _credits_by_ms(job: Job, since_ms: int) -> int:

@@ -244,7 +244,7 @@ class Jobs:
             "usage": usage_of(new),
             "batch": end_in_batch(new, now_ms),
             "outcome": outcome._asdict() if (outcome := counted_outcome(old, new)) else None,
-            "run_ms": new.finished_at_ms - new.started_at_ms if new.finished_at_ms and new.started_at_ms else None,
+            "run_ms": new.took_ms,
         }
 
     async def field(self, job_id: str, name: Literal["before", "tracks", "answered"]) -> bytes | None:
