@@ -50,7 +50,7 @@ class Stage(StrEnum):
     UPLOADING = "uploading"
     #: The message is at the backend, which edits. From here on credits may be charged.
     EDITING = "editing"
-    #: The edit's stream broke or said nothing; the timeline is read until a change shows. Nothing is sent or charged twice.
+    #: The connection to the edit broke; the timeline is read until its change shows. Nothing is sent, or charged, twice.
     RECOVERING = "recovering"
     #: The film is being rendered, which costs no credits.
     RENDERING = "rendering"
@@ -333,7 +333,8 @@ class Job(Record, frozen=True, kw_only=True):
     @property
     def deadline_ms(self) -> int:
         """When a started job ends with ``deadline_exceeded``; at the latest, where it has yet to start."""
-        return (self.started_at_ms or self.start_by_ms) + self.waited_ms + self.timeout_s * 1000
+        since_ms = self.start_by_ms if self.started_at_ms is None else self.started_at_ms
+        return since_ms + self.waited_ms + self.timeout_s * 1000
 
     @property
     def took_ms(self) -> int | None:
