@@ -157,7 +157,7 @@ def open_context(
         timings=Timings(store, clock),
         job_outcomes=JobOutcomes(store, clock),
         cache=Cache(api_keys, webhooks, clock),
-        subscriptions=Subscriptions(events, on_removal=clear_cache),
+        subscriptions=Subscriptions(events, on_removal=clear_cache, tenant_streams=settings.tenant_streams),
         watches=Background(),
         readiness=Readiness(store, encryption, cell=settings.cell),
     )

@@ -89,6 +89,8 @@ def _what_is_wrong(header: str) -> str:
         return f"has a length of {length}"
     if header in {"", '""'}:
         return "is empty"
+    if header.startswith('"') and (header == '"' or not header.endswith('"')):
+        return "begins with a quote that nothing closes"
     return "has spaces or other characters, or came in several lines"
 
 

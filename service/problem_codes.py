@@ -310,7 +310,8 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "rate_limited": ProblemMeaning(
             "Too many calls.",
             True,
-            "The key has used up its submits of this minute, or too many tests of the webhook, uploads or large bodies are under way.",
+            "The key has used up its submits of this minute, or too many tests of the webhook, uploads, large bodies or event "
+            "streams are under way.",
             "Wait for `Retry-After`; `RateLimit` tells what is left before you run into it.",
         ),
         "queue_full": ProblemMeaning(

@@ -7,7 +7,7 @@ is removed, and after every break too.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -15,6 +15,7 @@ from core.logs import get_logger
 from core.store.events import Events
 from core.store.redis.client import STORE_ERROR, Subscription
 from core.store.redis.keys import REMOVALS_CHANNEL
+from service.problems import ApiError
 
 log = get_logger(__name__)
 
@@ -28,10 +29,13 @@ _READERS_AT_ONCE = 16
 class Subscriptions:
     """Wakes readers. `closing` is set when the process ends: streams then end too."""
 
-    def __init__(self, events: Events, *, on_removal: Callable[[], None]) -> None:
+    def __init__(self, events: Events, *, on_removal: Callable[[], None], tenant_streams: int) -> None:
         self._events = events
         self._on_removal = on_removal
         self._wakeups: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._tenant_streams = tenant_streams
+        #: places that are taken, by tenant
+        self._taken: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
         self.closing = False
         #: held while a reader reads, so that thousands who wake at once take turns
@@ -53,6 +57,26 @@ class Subscriptions:
         """Have every stream end now; its client comes back, to another process."""
         self.closing = True
         self._wake_all()
+
+    def has_place(self, tenant: str) -> bool:
+        """Whether one more of a tenant's readers may wait here: one who took all connections would leave none to others."""
+        return self._taken[tenant] < self._tenant_streams
+
+    @contextmanager
+    def place(self, tenant: str) -> Iterator[None]:
+        """Hold a place for as long as a reader waits. Raises ApiError (429) where its tenant has as many as it may."""
+        if not self.has_place(tenant):
+            words = (
+                f"Your tenant has {self._tenant_streams} event streams open at this process; end some, or share one."
+            )
+            raise ApiError(429, "rate_limited", words, headers={"Retry-After": "5"})
+        self._taken[tenant] += 1
+        try:
+            yield
+        finally:
+            self._taken[tenant] -= 1
+            if not self._taken[tenant]:
+                del self._taken[tenant]
 
     @contextmanager
     def to_job(self, job_id: str) -> Iterator[asyncio.Event]:

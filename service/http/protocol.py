@@ -1,8 +1,9 @@
 """HTTP protocol of a connection: uvicorn's, with limits of time and size. `service/main.py` serves with it.
 
 Decided here: how long a request's head may take and how large it may be, how long the rest of a body that nobody reads
-is awaited, when a connection is idle, and that what is no HTTP is answered with a problem document too. It knows no
-route; how long a body may take is for those who read it (`service/http/body.py`, `service/routes/uploads.py`).
+is awaited, when a connection is idle, how long an answer waits for its reader, and that what is no HTTP is answered with
+a problem document too. It knows no route; how long a body may take is for those who read it (`service/http/body.py`,
+`service/routes/uploads.py`).
 """
 
 import asyncio
@@ -187,7 +188,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._is_offer:
             return
         if self._lingering:
-            self.transport.close()
+            self._close()
         elif self.cycle.response_complete:
             self._quiet_since_s = self.loop.time()
             self._start_deadline(within_s=self.timeout_keep_alive)
@@ -213,7 +214,7 @@ class LimitedProtocol(HttpToolsProtocol):
         What is on the way and not here yet nobody can see: the longer it was quiet, the less there is.
         """
         if self._is_idle and self.loop.time() - self._quiet_since_s >= for_s and not self._has_unread():
-            self.transport.close()
+            self._close()
 
     @property
     def _is_idle(self) -> bool:
@@ -233,7 +234,29 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.write_eof()
             self._start_deadline(within_s=LINGER_S)
         else:
-            self.transport.close()
+            self._close()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if not self.transport.is_closing():
+            self._close()
+
+    def _close(self) -> None:
+        """Close it once all is out, for which its caller has time as long as something of it is taken."""
+        self.transport.close()
+        self._stop_deadline()
+        self._wait_for_reader(self.transport.get_write_buffer_size())
+
+    def _wait_for_reader(self, unsent_bytes: int) -> None:
+        """Look again later whether less is left: an answer that nobody reads is of megabytes, and would be kept for ever."""
+        if unsent_bytes:
+            self._deadline = self.loop.call_later(self.timeout_keep_alive, self._hang_up_if_stuck, unsent_bytes)
+
+    def _hang_up_if_stuck(self, unsent_before_bytes: int) -> None:
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes < unsent_before_bytes:
+            self._wait_for_reader(unsent_bytes)
+        else:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser gave up at, in its words; `msg` is uvicorn's and says nothing more."""
@@ -255,7 +278,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.write(raw_response(error, request_id))
             log_unread(error.status, request_id=request_id)
             count_refusal(error)
-        self.transport.close()
+        self._close()
 
     def _drop_broken(self) -> None:
         """Forget the last request where its body broke before its turn came: it is the one that gets no answer."""
@@ -282,7 +305,7 @@ class LimitedProtocol(HttpToolsProtocol):
             words = f"The headers must come within {HEAD_LIMIT_S:.0f} s."
             self._refuse(ApiError(408, "request_timeout", words))
         elif not self.transport.is_closing():
-            self.transport.close()
+            self._close()
 
 
 def _with_ascii_target(data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from service.http.body import decode_json
 from service.http.headers import CallOrigin
 from service.idempotency import IdempotencyKey
 from service.jobs.cancel import request_cancel
-from service.jobs.submission import UploadGone, accept_jobs, load_inputs, validate_beside_loop
+from service.jobs.submission import InputGone, accept_jobs, load_inputs, validate_beside_loop
 from service.jobs.validation import JobFacts, JobInputs, NewJob, makes_timeline, webhook_url_error
 from service.problems import ApiError, FieldError, as_api_error, invalid, problem_document
 from service.schemas.requests import JobRequest, RawBatchRequest
@@ -56,12 +56,12 @@ async def accept_batch(
         jobs = list(checked.new.values())
         try:
             return await accept_jobs(context, caller, jobs, response=response, key=key, batch=start)
-        except UploadGone as gone:
+        except InputGone as gone:
             _refuse_those_that_name(gone, checked)
         _require_some(checked, shared=ask.session == "shared")
 
 
-def _refuse_those_that_name(gone: UploadGone, checked: CheckedJobs) -> None:
+def _refuse_those_that_name(gone: InputGone, checked: CheckedJobs) -> None:
     for number, new in list(checked.new.items()):
         if error := gone.of(new.job):
             checked.errors[number] = error

@@ -16,7 +16,7 @@ from core.store.tenants.api_keys import Caller
 from service.context import ApiContext
 from service.http.headers import CallOrigin
 from service.idempotency import IdempotencyKey
-from service.jobs.submission import UploadGone, accept_jobs, job_response
+from service.jobs.submission import InputGone, accept_jobs, job_response
 from service.jobs.validation import JobFacts, NewJob, implicit_session, new_job
 from service.lookup import own_job, own_upload
 from service.problems import ApiError
@@ -44,17 +44,19 @@ async def accept_replay(
     try:
         await _require_uploads(context, new.job)
         return await accept_jobs(context, caller, [new], response=job_response(new), key=key, audit=audit)
-    except UploadGone as gone:
-        raise _file_gone(new.job, gone.upload_id) from None
+    except InputGone as gone:
+        if gone.gone_id == new.job.session_id:
+            raise _session_gone(start) from None
+        raise _file_gone(new.job, gone.gone_id) from None
 
 
 async def _require_uploads(context: ApiContext, job: Job) -> None:
-    """Look whether a job's uploads are there. Raises UploadGone."""
+    """Look whether a job's uploads are there. Raises InputGone."""
     for upload_id in filter(None, (media.upload_id for media in job.media)):
         try:
             await own_upload(context, job.tenant, upload_id)
         except ApiError:
-            raise UploadGone(upload_id) from None
+            raise InputGone("upload", upload_id) from None
 
 
 def _file_gone(job: Job, upload_id: str) -> ApiError:
@@ -107,10 +109,18 @@ def _check(parent: Job, session: Session | None, start: Start) -> None:
     if not parent.ended:
         raise ApiError(409, "not_ended", "Replay it when it has.")
     if start == "render" and (session is None or session.lost or not session.backend_id):
-        raise ApiError(409, "session_lost", "The session and its timeline are gone; replay from the start.")
+        raise _session_gone(start)
     if start == "start" and (session is None or session.lost) and _went_on(parent):
-        words = "The job went on from what others had brought into a session that is gone; submit it with files in a new one."
-        raise ApiError(409, "session_lost", words)
+        raise _session_gone(start)
+
+
+def _session_gone(start: Start) -> ApiError:
+    if start == "render":
+        return ApiError(409, "session_lost", "The session and its timeline are gone; replay from the start.")
+    words = (
+        "The job went on from what others had brought into a session that is gone; submit it with files in a new one."
+    )
+    return ApiError(409, "session_lost", words)
 
 
 def _went_on(parent: Job) -> bool:

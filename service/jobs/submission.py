@@ -7,6 +7,7 @@ errors that it raises.
 import asyncio
 from collections.abc import Sequence
 from functools import cache
+from typing import Literal
 
 from prometheus_client import Counter
 
@@ -41,20 +42,22 @@ LONG_PROMPT = 800
 _WEBHOOK_TRIES = 5
 
 
-class UploadGone(ApiError):  # noqa: N818 - says what is wrong
-    """An upload that was there when a job's body was read, and was gone when the job was to be accepted: 404.
+class InputGone(ApiError):  # noqa: N818 - says what is wrong
+    """An upload or a session that was there when a job's body was read, and was gone when the job was to be accepted: 404.
 
     Raised without its place in the body, which only who has read that knows.
     """
 
-    def __init__(self, upload_id: str) -> None:
-        missing = not_found("upload")
+    def __init__(self, what: Literal["upload", "session"], gone_id: str) -> None:
+        missing = not_found(what)
         super().__init__(missing.status, missing.code, missing.detail)
-        self.upload_id = upload_id
+        self.gone_id = gone_id
 
     def of(self, job: Job) -> ApiError | None:
         """Refuse a job as where it was gone before. None: the job does not name it."""
-        at = next((n for n, media in enumerate(job.media) if media.upload_id == self.upload_id), None)
+        if job.session_id == self.gone_id:
+            return not_found("session", at="/session_id")
+        at = next((n for n, media in enumerate(job.media) if media.upload_id == self.gone_id), None)
         return None if at is None else not_found("upload", at=f"/media/{at}/upload_id")
 
 
@@ -65,7 +68,7 @@ async def accept_job(
     new = await check_job(context, caller.tenant, ask, origin=origin)
     try:
         return await accept_jobs(context, caller, [new], response=job_response(new), key=key)
-    except UploadGone as gone:
+    except InputGone as gone:
         raise gone.of(new.job) or gone from None
 
 
@@ -128,7 +131,7 @@ async def accept_jobs(
 ) -> StoredResponse:
     """Keep jobs, all or none, with the response that a repeated call shall get. `audit`: an operator submits them.
 
-    Raises ApiError, of which UploadGone concerns some of the jobs alone.
+    Raises ApiError, of which InputGone concerns some of the jobs alone.
     """
     _check_size(jobs, context.settings)
     await check_budget(context, caller.tenant, jobs)
@@ -238,9 +241,9 @@ def rejection_error(rejected: Rejected, settings: Settings) -> ApiError:
         case "revoked":
             return unknown_key()
         case "no_session":
-            return not_found("session", at="/session_id")
+            return InputGone("session", rejected.gone_id)
         case "no_upload":
-            return UploadGone(rejected.upload_id)
+            return InputGone("upload", rejected.gone_id)
         case "webhook":
             words = "The default webhook is being changed; nothing was done."
             return ApiError(503, "unavailable", words)

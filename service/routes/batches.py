@@ -57,7 +57,7 @@ async def submit_batch(
     origin = call_origin_of(request.scope, traceparent)
     call = partial(accept_batch, context, caller, raw, key=key, origin=origin)
     accepted = await replay_or_run(context, caller.tenant, key, call)
-    return await respond(context, accepted, None, key_id=caller.key_id)
+    return await respond(context, accepted, None, caller)
 
 
 @reads(

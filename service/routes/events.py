@@ -1,5 +1,7 @@
 """A job's events, as a stream or as a list, and the feed of all events of a tenant."""
 
+from contextlib import ExitStack
+
 import msgspec
 from litestar import Response
 from litestar.di import NamedDependency
@@ -9,6 +11,7 @@ from litestar.response import Stream
 from core.store.events import StoredEvent
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
+from service.http.body import AT_END
 from service.http.headers import LastEventIdHeader
 from service.http.pagination import page_response
 from service.http.query import query_params
@@ -37,7 +40,7 @@ EVENT_STREAM = "text/event-stream"
         ),
         204: ResponseDoc("The job has ended, and `Last-Event-ID` or `after` is its last event: do not ask again."),
     }
-    | problems(QUERY),
+    | problems(QUERY, {429: ("rate_limited",)}),
     dependencies={"params": query_params(EventsQuery)},
 )
 async def follow_job(
@@ -70,6 +73,8 @@ async def follow_job(
         return Response(b"", status_code=204)  # the answer at which an EventSource gives up
     if request.method == "HEAD":
         return Stream(iter(()), media_type=EVENT_STREAM, headers=headers)
+    at_end: ExitStack = request.scope[AT_END]  # type: ignore[literal-required]
+    at_end.enter_context(context.subscriptions.place(job.tenant))
     events = stream_events(context, job, after=after, key_id=request.user.key_id)
     return Stream(events, media_type=EVENT_STREAM, headers=headers)
 

@@ -123,4 +123,4 @@ async def replay_job(
         return await accept_replay(context, caller, job_id, start=ask.start, key=key, origin=origin)
 
     accepted = await replay_or_run(context, caller.tenant, key, call)
-    return await respond(context, accepted, parse_wait_s(prefer), key_id=caller.key_id)
+    return await respond(context, accepted, parse_wait_s(prefer), caller)

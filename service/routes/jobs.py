@@ -109,7 +109,7 @@ async def submit_job(
     accepted = await replay_or_run(context, caller.tenant, key, call)
     if is_replayed(accepted):
         await require_unrevoked(context, caller)
-    return await respond(context, accepted, parse_wait_s(prefer), key_id=caller.key_id)
+    return await respond(context, accepted, parse_wait_s(prefer), caller)
 
 
 @post(

@@ -55,6 +55,18 @@ async def test_a_shared_session_takes_all_in_order_or_none(api: Api) -> None:
     assert len((await api.http.get("/v1/jobs")).json()["data"]) == 2
 
 
+async def test_a_session_that_closes_while_a_batch_is_read_refuses_the_jobs_that_name_it_alone(api: Api) -> None:
+    closing, open_one = [(await api.http.post("/v1/sessions")).json()["id"] for _ in range(2)]
+    await api.context.store.redis.hset(
+        key("session", closing), "tenant", ""
+    )  # as it is for who accepts, and was not for who reads
+    jobs = [ASK | {"session_id": one} for one in (open_one, closing)]
+    batch = await submit(api, *jobs, ASK)
+    assert [item["status"] for item in batch["items"]] == [202, 404, 202]
+    assert [error["pointer"] for error in batch["items"][1]["problem"]["errors"]] == ["/session_id"]
+    assert [(await api.http.post("/v1/jobs", json=job)).status_code for job in jobs] == [202, 404]
+
+
 async def test_an_edit_behind_a_question_alone_lacks_its_media(api: Api) -> None:
     question, edit = {"prompt": "how many credits do I have?"}, {"prompt": "trim the first 2 seconds"}
     refused = await submit(api, question, edit, session="shared", status=422)

@@ -11,9 +11,9 @@ import pytest
 from core.model import transitions
 from core.model.job import Job
 from core.store.redis.keys import EVENTS_CHANNEL
-from tests.api_fixture import Api, running_api
+from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, running, told
-from tests.until import PATIENCE_S
+from tests.until import PATIENCE_S, until
 
 MANY = 2000
 #: opened at the same time
@@ -86,6 +86,32 @@ async def test_two_thousand_readers_share_one_subscription_and_all_hear_the_end(
         await asyncio.gather(*(reader.over.wait() for reader in readers))
         assert {tuple(reader.heard) for reader in readers} == {(b"snapshot", b"job.canceled")}
     assert api.context.subscriptions.readers == 0
+
+
+async def test_a_tenant_that_has_many_streams_open_leaves_connections_to_others(redis_url: str, tmp_path: Path) -> None:
+    async with running_api(redis_url, tmp_path, tenant_streams=2) as api, await api.caller("other") as other:
+        job, others = await api.submit(), await other.post("/v1/jobs", json=ASK)
+        events = f"/v1/jobs/{job['id']}/events"
+        readers = [await opened(api, job["id"]) for _ in range(2)]
+        async with all_closed(readers), asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*(reader.began.wait() for reader in readers))
+            refused = await api.http.get(events)
+            assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+            assert refused.headers["retry-after"] == "5"
+            assert "2 event streams" in refused.json()["detail"]
+            assert (await api.http.get(events, headers={"Accept": "application/json"})).status_code == 200
+            at_once = await api.http.post("/v1/jobs", json=ASK, headers={"Prefer": "wait=60"})
+            assert at_once.status_code == 202
+            assert "preference-applied" not in at_once.headers, "it did not wait"
+            async with other.stream("GET", f"/v1/jobs/{others.json()['id']}/events") as stream:
+                assert stream.status_code == 200
+            readers[0].transport.abort()
+
+            async def is_taken() -> bool:
+                async with api.http.stream("GET", events) as stream:
+                    return stream.status_code == 200
+
+            await until(is_taken, within_s=PATIENCE_S)
 
 
 def deaf(api: Api) -> socket.socket:

@@ -232,6 +232,7 @@ async def test_who_is_not_let_in_hears_what_is_wrong_with_the_key(api: Api, line
 @pytest.mark.parametrize(
     ("keys", "words"),
     [(["x" * n], f"length of {n}") for n in (256, 300)]
+    + [(['"4f1c'], "quote that nothing closes"), (['"'], "quote that nothing closes")]
     + [([f'"{"x" * 256}"'], "length of 256"), (['""'], "empty"), (["a", "b"], "several lines"), (["a b"], "spaces")],
 )
 async def test_an_idempotency_key_that_is_none_is_told_why(api: Api, keys: list[str], words: str) -> None:

@@ -102,7 +102,8 @@ async def test_a_session_that_is_not_open_to_the_tenant_refuses_all_of_a_batch(c
     before = await core.everything()
     into = core.new_job(session_id=new_id("ses") if state == "unknown" else first.session_id)
     submissions = [core.submission(core.new_job()), core.submission(into, session=False)]
-    assert await core.intake.accept(submissions, key_id="key_1", idempotency=CALL) == Rejected("no_session")
+    refused = await core.intake.accept(submissions, key_id="key_1", idempotency=CALL)
+    assert refused == Rejected("no_session", gone_id=into.session_id)
     assert await core.everything() == before
 
 
@@ -282,7 +283,7 @@ async def test_a_job_whose_upload_went_after_it_was_looked_up_is_accepted_in_no_
     there = core.submission(make_job())
     names_it = core.submission(make_job(media=(MediaRef(upload_id=upload.id, name="a.mp4"),)))
     refused = await core.intake.accept([there, names_it], key_id="key_1", idempotency=CALL)
-    assert refused == Rejected("no_upload", upload_id=upload.id)
+    assert refused == Rejected("no_upload", gone_id=upload.id)
     assert {name: await core.redis.dump(name) for name in await core.redis.keys("rg:*")} == before
 
 

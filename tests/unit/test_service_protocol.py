@@ -23,7 +23,9 @@ class RecordingTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
         self.writes: list[bytes] = []
-        self.closed = self.ended = False
+        self.closed = self.ended = self.aborted = False
+        #: what is not out yet, at each look; nothing after that
+        self.unsent_bytes: list[int] = []
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
         assert not self.closed
@@ -35,6 +37,12 @@ class RecordingTransport(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent_bytes.pop(0) if self.unsent_bytes else 0
 
     def write_eof(self) -> None:
         self.ended = True
@@ -140,6 +148,22 @@ async def test_an_idle_connection_has_an_end_also_after_an_empty_line():
     protocol.data_received(b"\r\n")
     assert not transport.closed
     await asyncio.wait_for(turn_until(lambda: transport.closed), 60)
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("head", [b"", b"Connection: close\r\n"], ids=["kept", "last"])
+@pytest.mark.parametrize(("unsent_bytes", "ends"), [([9, 8, 5, 5], True), ([9, 8, 5], False), ([], False)])
+async def test_who_takes_nothing_more_of_an_answer_is_hung_up_on(head: bytes, unsent_bytes: list[int], *, ends: bool):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(HEAD)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    protocol, transport = connected(app)
+    protocol.timeout_keep_alive = 0
+    transport.unsent_bytes = list(unsent_bytes)
+    protocol.data_received(ASK[:-2] + head + b"\r\n")
+    await asyncio.wait_for(turn_until(lambda: transport.closed and not transport.unsent_bytes), 60)
+    assert transport.aborted == ends
     protocol.connection_lost(None)
 
 

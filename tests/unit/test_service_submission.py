@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from core.settings import Settings
 from core.store.jobs.submissions import Rejected
-from service.jobs.submission import rejection_error
+from service.jobs.submission import InputGone, rejection_error
 
 SETTINGS = Settings.model_validate({"secret_keys": (SecretStr("k" * 40),)})
 TOLD = {
@@ -30,5 +30,7 @@ def test_each_rejection_has_a_status_and_a_code_of_its_own(why: str) -> None:
 
 
 def test_a_webhook_that_changes_all_the_time_is_no_session_that_is_gone() -> None:
-    assert rejection_error(Rejected("webhook"), SETTINGS).errors == ()
-    assert [e.pointer for e in rejection_error(Rejected("no_session"), SETTINGS).errors] == ["/session_id"]
+    assert not isinstance(rejection_error(Rejected("webhook"), SETTINGS), InputGone)
+    gone = rejection_error(Rejected("no_session", gone_id="ses_1"), SETTINGS)
+    assert isinstance(gone, InputGone)
+    assert gone.gone_id == "ses_1"

@@ -71,11 +71,11 @@ RefusalReason = Literal["reused", "rate", "queue_full", "overloaded", "no_sessio
 
 
 class Rejected(NamedTuple):
-    """Nothing was written. `upload_id`: the one that is gone."""
+    """Nothing was written. `gone_id`: of the upload or the session that is gone."""
 
     why: RefusalReason
     retry_ms: int = 0
-    upload_id: str = ""
+    gone_id: str = ""
 
 
 @redacted_repr("outcome", "used", "reset_ms")
@@ -87,6 +87,7 @@ class _Answer(NamedTuple):
     answer: bytes = b""
     stored_waits: bytes | None = None
     upload: str = ""
+    session: str = ""
 
 
 def rank(job: Job) -> float:
@@ -150,7 +151,7 @@ def _outcome(answer: _Answer) -> Accepted | Replayed | Rejected:
         case "replayed":
             return Replayed(answer.answer, waits_of(answer.stored_waits))
         case refused:
-            return Rejected(refused, answer.reset_ms, answer.upload)
+            return Rejected(refused, answer.reset_ms, answer.upload or answer.session)
 
 
 def _longest_ms(submissions: Sequence[Submission]) -> int:

@@ -12,7 +12,8 @@
 --   replayed: answer, stored_waits (as they stand in its hash)
 --   rate: reset_ms
 --   no_upload: upload, one that a job names and that is gone, or going
---   reused, queue_full, overloaded, no_session: no more
+--   no_session: session, one that a job names and that is closed
+--   reused, queue_full, overloaded: no more
 --   revoked, webhook: what the caller remembered of the key, or of the tenant's webhook, holds no longer
 
 -- As `core.model.job_view.WaitView` has it; each %s is JSON already.
@@ -41,7 +42,7 @@ local function session_missing(a)
       created[job.session] = true
     elseif not created[job.session] then
       local session = read_fields(key.session(job.session), 'tenant', 'closed')
-      if session.tenant ~= a.tenant or session.closed then return {outcome = 'no_session'} end
+      if session.tenant ~= a.tenant or session.closed then return {outcome = 'no_session', session = job.session} end
     end
   end
 end
