@@ -50,7 +50,7 @@ class Stage(StrEnum):
     UPLOADING = "uploading"
     #: The message is at the backend, which edits. From here on credits may be charged.
     EDITING = "editing"
-    #: The connection to the edit broke; the timeline is read until its change shows. Nothing is sent, or charged, twice.
+    #: The edit's stream broke or said nothing; the timeline is read until a change shows. Nothing is sent or charged twice.
     RECOVERING = "recovering"
     #: The film is being rendered, which costs no credits.
     RENDERING = "rendering"
