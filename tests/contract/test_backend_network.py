@@ -573,6 +573,17 @@ async def test_the_download_call_shows_the_token() -> None:
     assert headers["authorization"] == "Bearer nmv_usr_secret"
 
 
+async def test_a_film_in_chunks_is_as_long_as_they_are_whatever_length_stands_beside_them() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with (
+        peer(head + b"5\r\nmovie\r\n0\r\n\r\n") as remote,
+        backend(remote.url) as made,
+        made.open_download(CALLER, "render_1") as file,
+    ):
+        assert file.size_bytes is None
+        assert b"".join([chunk async for chunk in file.chunks]) == b"movie"
+
+
 @pytest.mark.parametrize(
     ("location", "target"),
     [("/b.mp4?sig=1", "{url}/b.mp4?sig=1"), ("https://cdn.example/b.mp4", "https://cdn.example/b.mp4")],

@@ -17,6 +17,7 @@ from worker.backend.events import (
     ToolCall,
     ToolResult,
     Unknown,
+    as_stream,
     read_frame,
 )
 
@@ -153,6 +154,14 @@ def test_events_that_no_blank_line_parts_are_several(stream: str, end: str) -> N
     decoder = StreamDecoder()
     told = [*decoder.feed((stream + end).encode()), *decoder.end()]
     assert told == [Heartbeat(), Text("A."), StreamError("it broke")]
+
+
+@pytest.mark.parametrize("form", ["[%s]", '{"events": [%s]}', "%s"])
+def test_far_more_events_at_once_than_a_message_has_are_not_read(form: str) -> None:
+    events = ['{"type":"text","content":"A."}', *["{}"] * 20_000]
+    told = form % ("\n" if form == "%s" else ",").join(events)
+    assert as_stream(told.encode()) == b""
+    assert read_frame(told) == [Unknown()]
 
 
 @pytest.mark.parametrize("data", ["{", "DONE!?x", "nonsense", "[" * 100_000])

@@ -403,5 +403,7 @@ def _unreadable(
 
 
 def _size_bytes(response: httpx.Response) -> int | None:
+    """Read a file's length, unless it is that of other bytes than those that come (RFC 9112, 6.3)."""
     length = response.headers.get("content-length", "")
-    return int(length) if length.isdigit() and "content-encoding" not in response.headers else None
+    of_others = response.headers.keys() & {"content-encoding", "transfer-encoding"}
+    return int(length) if length.isdigit() and not of_others else None
