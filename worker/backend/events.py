@@ -220,12 +220,16 @@ def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
     match re.sub(r"[\W_]", "", kind).lower() if isinstance(kind, str) and len(kind) <= _LONGEST_SIGN else None:
         case "text":
             spoken = (_spoken(frame.get(key)) for key in _SPOKEN_KEYS)
-            text = next(filter(None, spoken), "")
-            return [Text(text, _form_of(frame)) if text else Heartbeat()]
+            if text := next(filter(None, spoken), ""):
+                return [Text(text, _form_of(frame))]
+            # words that nobody can read are no sign of life alone
+            return [] if any(frame.get(key) for key in _SPOKEN_KEYS) else [Heartbeat()]
         case "toolcall":
             return [ToolCall(_text_of(frame, "name"))]
         case "toolresult":
             return [ToolResult(_text_of(frame, "name"), failed=_says_failed(frame))]
+        case "toolerror":
+            return [ToolResult(_text_of(frame, "name"), failed=True)]
         case "error":
             return [StreamError(_words_of_error(frame), code_of(frame))]
         case str(word) if word in _ALIVE:
