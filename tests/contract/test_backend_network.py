@@ -56,14 +56,15 @@ async def backend(url: str, counted: Counted | None = None, answer_timeout_s: fl
         await made.aclose()
 
 
-async def said(made: Backend, **more: float) -> list[object]:
-    async with made.send_message(CALLER, session_id="1", text="cut it", **more) as events:
+async def said(made: Backend, job_id: str = "", **more: float) -> list[object]:
+    caller = msgspec.structs.replace(CALLER, job_id=job_id)
+    async with made.send_message(caller, session_id="1", text="cut it", **more) as events:
         return [event async for event in events]
 
 
-async def fault_of_message(made: Backend, **more: float) -> BackendFault:
+async def fault_of_message(made: Backend, job_id: str = "", **more: float) -> BackendFault:
     with pytest.raises(BackendFault) as caught:
-        await said(made, **more)
+        await said(made, job_id, **more)
     return caught.value
 
 
@@ -171,6 +172,24 @@ async def test_calls_and_events_are_counted_by_what_came_of_them() -> None:
             await made.read_credits(CALLER)
     assert counted.kinds == ["heartbeat", "unknown", "text", "error"]
     assert counted.calls == [("message", "200"), ("credits", "1001"), ("credits", "503"), ("credits", "unreachable")]
+
+
+async def test_what_json_says_of_a_message_is_counted_and_holds_others_back_like_any_answer() -> None:
+    counted = Counted()
+    async with peer(answered({"code": 2001, "message": "no"})) as remote, backend(remote.url, counted) as made:
+        assert (await fault_of_message(made)).fault is Fault.NO_CREDITS
+        remote.answer = answered({"code": 0, "data": {"queued": True}})
+        for job in range(FAILURES_ALLOWED):
+            assert (await fault_of_message(made, job_id=f"job_{job}")).fault is Fault.BROKEN
+        assert made.leaves_alone("message")
+    assert counted.calls == [("message", "2001"), *[("message", "200")] * FAILURES_ALLOWED]
+    assert counted.surprises == [("message", "no_stream")] * FAILURES_ALLOWED
+
+
+async def test_an_event_behind_lines_of_json_is_no_refusal_of_what_they_tell() -> None:
+    told = b'{"type":"text","content":"Cutting."}\n\ndata: {"code":2001,"message":"no credits left"}\n\n'
+    async with peer(STREAM + told) as remote, backend(remote.url) as made:
+        assert await said(made) == [Text("Cutting."), StreamError("no credits left", 2001)]
 
 
 async def test_no_connection_means_that_nothing_was_sent() -> None:
@@ -552,6 +571,17 @@ async def test_the_download_call_shows_the_token() -> None:
     ((line, headers, _),) = remote.requests
     assert line == "GET /api/render/proxy/render%2F1/download HTTP/1.1"
     assert headers["authorization"] == "Bearer nmv_usr_secret"
+
+
+async def test_a_film_in_chunks_is_as_long_as_they_are_whatever_length_stands_beside_them() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with (
+        peer(head + b"5\r\nmovie\r\n0\r\n\r\n") as remote,
+        backend(remote.url) as made,
+        made.open_download(CALLER, "render_1") as file,
+    ):
+        assert file.size_bytes is None
+        assert b"".join([chunk async for chunk in file.chunks]) == b"movie"
 
 
 @pytest.mark.parametrize(

@@ -345,6 +345,8 @@ FILE = {"filename": "a.mp4", "cdn_url": "u"}
         ({"files": {"a.mp4": {"cdn_url": "u"}}}, True, False),
         ({"code": 0, "data": {"a.mp4": "https://cdn.example/1f"}}, True, False),
         ({"files": {"a.mp4": {"error": "unsupported"}}}, False, True),
+        ({"files": {"a.mp4": "could not be fetched"}}, False, False),
+        ({"code": 0, "data": {"a.mp4": "queued"}}, False, False),
         ({"files": ["a.mp4: unsupported"]}, False, True),
         ({"files": ["ok"]}, False, True),
         ({"uploaded": True, **FILE}, True, False),

@@ -143,7 +143,13 @@ def test_a_code_counts_in_words_and_wherever_a_framework_puts_it(status: int, co
             assert (seen.fault, seen.detail, seen.maybe_done) == (expected, "no", False)
 
 
-@pytest.mark.parametrize("code", ["RATE_LIMITED", "UNAUTHENTICATED", "SESSION_LIMIT", "CREDITS_FROZEN", "TOKEN_LIMIT"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("RATE_LIMITED", "UNAUTHENTICATED", "SESSION_LIMIT", "CREDITS_FROZEN", "TOKEN_LIMIT"),
+        *("ExpiredToken", "InvalidToken", "ACCESS_TOKEN_EXPIRED", "INSUFFICIENT_BALANCE"),
+    ],
+)
 def test_words_that_may_be_of_the_backends_own_troubles_are_no_code_of_the_contract(code: str) -> None:
     assert fault("message", body={"code": code, "message": "no"}) is None
     assert fault_of_stream(StreamError("no", None), work_began=False).maybe_done
@@ -210,6 +216,11 @@ def test_a_status_without_a_code_counts(status: int, expected: Fault) -> None:
         ("render", 400, {"message": "the id render_17 is taken"}, Fault.RENDER_DUPLICATE),
         ("render", 422, {"detail": "render id is already in use"}, Fault.RENDER_DUPLICATE),
         ("render", 400, {"message": "the id is invalid"}, Fault.REFUSED),
+        ("render", 404, {"message": "a session with this id no longer exists"}, Fault.SESSION_LOST),
+        ("render", 410, {"message": "no session of that id exists"}, Fault.SESSION_LOST),
+        ("render", 409, {"message": "the session is already in use"}, Fault.BUSY),
+        ("render", 409, {"message": "the session with the id 5 is in use"}, Fault.BUSY),
+        ("render", 400, {"message": "no asset with the id 5 exists"}, Fault.REFUSED),
         ("render", 200, {"success": False, "error": "a render with this id already exists"}, Fault.RENDER_DUPLICATE),
         ("render", 409, {"message": "another export is in progress"}, Fault.BUSY),
         ("render", 200, {"success": False, "message": "active export"}, Fault.BUSY),

@@ -17,6 +17,7 @@ from worker.backend.events import (
     ToolCall,
     ToolResult,
     Unknown,
+    as_stream,
     read_frame,
 )
 
@@ -99,7 +100,9 @@ def test_a_captured_stream_cut_at_every_byte_gives_the_same_events(path: Path) -
         ({"type": "text", "content": {"text": "Done."}}, Text("Done.")),
         ({"type": "text", "content": [{"type": "text", "text": "Do"}, "ne."]}, Text("Done.")),
         ({"type": "text", "delta": "Done."}, Text("Done.")),
-        ({"type": "text", "content": 7}, Heartbeat()),
+        ({"type": "text", "content": 7}, Unknown()),
+        ({"type": "text", "content": {"parts": [{"text": "Done."}]}}, Text("Done.", "whole")),
+        ({"type": "tool_error", "name": "cut", "code": 1002, "error": "no session"}, ToolResult("cut", failed=True)),
         ({"type": "text", "content": "Do", "partial": True}, Text("Do", "chunk")),
         ({"type": "text", "content": "Done.", "partial": False}, Text("Done.", "whole")),
         ({"event": "tool_result", "data": {"name": "cut", "result": {"error": "no"}}}, ToolResult("cut", failed=True)),
@@ -153,6 +156,14 @@ def test_events_that_no_blank_line_parts_are_several(stream: str, end: str) -> N
     decoder = StreamDecoder()
     told = [*decoder.feed((stream + end).encode()), *decoder.end()]
     assert told == [Heartbeat(), Text("A."), StreamError("it broke")]
+
+
+@pytest.mark.parametrize("form", ["[%s]", '{"events": [%s]}', "%s"])
+def test_far_more_events_at_once_than_a_message_has_are_not_read(form: str) -> None:
+    events = ['{"type":"text","content":"A."}', *["{}"] * 20_000]
+    told = form % ("\n" if form == "%s" else ",").join(events)
+    assert as_stream(told.encode()) == b""
+    assert read_frame(told) == [Unknown()]
 
 
 @pytest.mark.parametrize("data", ["{", "DONE!?x", "nonsense", "[" * 100_000])

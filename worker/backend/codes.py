@@ -14,11 +14,12 @@ _KEYS = ("code", "errorCode", "error_code")
 _HOLDERS = ("error", "detail")
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 #: words that say the same as a code of the contract, without what separates them: ``SESSION_NOT_FOUND``, ``InsufficientCredits``.
-#: None of a rate limit or of a login: an agent server names its own model's troubles so.
+#: None of a rate limit, of a login or of money: an agent server names troubles so that its own cloud and model have with it,
+#: as AWS does with ``ExpiredToken``; a good token would be thrown away for them.
 _IN_WORDS = (
-    (1001, r"(?:access|auth)?token(?:expired|invalid|revoked)|(?:expired|invalid|bad)(?:access|auth)?token"),
+    (1001, r"token(?:expired|invalid|revoked)"),
     (1002, r"session(?:notfound|expired|lost|unknown|gone)|(?:unknown|invalid|nosuch)session"),
-    (2001, r"(?:no|insufficient|notenough|outof)credits?|credits?(?:exhausted|insufficient)|insufficientbalance"),
+    (2001, r"(?:no|insufficient|notenough|outof)credits?|credits?(?:exhausted|insufficient)"),
     (4001, r"unsupported(?:file|media|format)(?:type|format)?|(?:file|media|format)(?:type)?(?:not|un)supported"),
     (4002, r"(?:file|media|payload)toolarge"),
 )

@@ -89,6 +89,8 @@ _PLAIN_ERROR = re.compile(
     re.IGNORECASE,
 )
 _ERROR_FRAME = re.compile(rf"^\s*\{{.{{0,2000}}?[\"']{_ERROR_KEY}[\"']\s{{0,9}}:\s{{0,9}}", re.IGNORECASE | re.DOTALL)
+#: more events at once are not read, since nothing else of this process goes on meanwhile: no message has so many
+_MOST_AT_ONCE = 20_000
 #: where JSON in the place of a stream may list its events
 _LIST_KEYS = ("data", "events")
 #: where the words of a text may stand, and those of an error
@@ -145,12 +147,13 @@ def read_frame(data: str | None, *, name: str = "") -> list[StreamEvent]:
 def as_stream(body: bytes) -> bytes:
     """Write JSON that holds events, ``[{"type": "text", …}]`` or one in each line, as the stream of them.
 
-    b"": none of them is of a known kind.
+    b"": none of them is of a known kind, or there are far too many.
     """
     words = body.decode("utf-8", "replace")
     frames = _listed(_decoded(words)) or _frames(words)
     events = (event for frame in frames for event in _events_in(frame, ""))
-    if not any(isinstance(event, Text | ToolCall | ToolResult | StreamError) for event in events):
+    is_known = (isinstance(event, Text | ToolCall | ToolResult | StreamError) for event in events)
+    if len(frames) > _MOST_AT_ONCE or not any(is_known):
         return b""
     return b"".join(b"data: %s\n\n" % msgspec.json.encode(frame) for frame in frames)
 
@@ -177,10 +180,10 @@ def _frames(data: str) -> list[dict[str, Any]]:
     """List the objects in an event's data: one, a list of them, or one in each line, where blank lines were forgotten."""
     found = _decoded(data)
     if found is None:
-        lines = [line.strip().removeprefix("data:").strip() for line in data.split("\n")]
+        lines = [line.strip().removeprefix("data:").strip() for line in data.split("\n", _MOST_AT_ONCE)]
         found = [_decoded(line) for line in lines if line and not _is_heartbeat(line)]
     held = found if isinstance(found, list) else [found]
-    return held if all(isinstance(frame, dict) for frame in held) else []
+    return held if len(held) <= _MOST_AT_ONCE and all(isinstance(frame, dict) for frame in held) else []
 
 
 def _events_in(frame: dict[str, Any], name: str) -> list[StreamEvent]:
@@ -217,12 +220,16 @@ def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
     match re.sub(r"[\W_]", "", kind).lower() if isinstance(kind, str) and len(kind) <= _LONGEST_SIGN else None:
         case "text":
             spoken = (_spoken(frame.get(key)) for key in _SPOKEN_KEYS)
-            text = next(filter(None, spoken), "")
-            return [Text(text, _form_of(frame)) if text else Heartbeat()]
+            if text := next(filter(None, spoken), ""):
+                return [Text(text, _form_of(frame))]
+            # words that nobody can read are no sign of life alone
+            return [] if any(frame.get(key) for key in _SPOKEN_KEYS) else [Heartbeat()]
         case "toolcall":
             return [ToolCall(_text_of(frame, "name"))]
         case "toolresult":
             return [ToolResult(_text_of(frame, "name"), failed=_says_failed(frame))]
+        case "toolerror":
+            return [ToolResult(_text_of(frame, "name"), failed=True)]
         case "error":
             return [StreamError(_words_of_error(frame), code_of(frame))]
         case str(word) if word in _ALIVE:

@@ -171,10 +171,12 @@ _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _RENDER_CALLS = ("render_status", "cancel_render", "download")
 _SESSION_CALLS = ("message", "upload", "state", "render", "claim_token")
-_DUPLICATE = re.compile(
-    r"duplicate|already (?:exist|been used|used|in use|taken|submitted)|exists already"
-    r"|\bid\b.{0,60}\b(?:exists|taken|in use|unique)\b"
-)
+_DUPLICATE = re.compile(r"duplicate|already (?:exist|been used|used)|exists already")
+#: so says whoever speaks of nothing else that may be in use, or be there no longer
+_ID_TAKEN = re.compile(r"\b(?:id|render|export)\b.{0,60}\b(?:exists|taken|already submitted|in use|unique)\b")
+_NOT_OF_ID = re.compile(r"session|\bno\b")
+#: words of an answer are looked for in so many characters
+_MOST_WORDS = 2000
 #: a 403 is about scopes only where it says so
 _SCOPE_WORDS = ("scope", "permission", "forbidden", "not allowed", "权限")
 #: a 402 is about the plan, unless it says so of what is no export
@@ -221,7 +223,7 @@ def fault_of(call: str, status: int, body: bytes | None, headers: Mapping[str, s
     A business code counts more than the HTTP status beside it. `body` is None where the answer is a stream or a file.
     """
     answer = _object(body)
-    if answer is None and _is_stream(headers):
+    if answer is None and status not in _SUCCESS and _is_stream(headers):
         answer = _refusal_in_stream(body or b"")
     if answer is None:
         return None if status in _SUCCESS else _fault_of_page(call, status, body, headers)
@@ -276,7 +278,7 @@ def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) 
     if status in _SUCCESS and failed_code is None and not _complains(call, answer):
         return None
     seen = failed_code if status in _SUCCESS else status
-    words = " ".join([_words(answer), *_code_words(answer)]).lower()
+    words = " ".join([_words(answer), *_code_words(answer)])[:_MOST_WORDS].lower()
     undescribed = seen is None or (call != "message" and seen not in _KNOWN_CODES)
     passing = undescribed and any(word in words for word in _PASSING_WORDS)
     return _by_place(call, seen, words) or _by_status(seen) or (Fault.BROKEN if passing else Fault.REFUSED)
@@ -315,7 +317,7 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
         return Fault.NO_CREDITS
     if seen in (401, 402, 429) or seen in _SERVER_ERRORS:
         return None
-    if call == "render" and _DUPLICATE.search(words):
+    if call == "render" and _says_duplicate(words):
         return Fault.RENDER_DUPLICATE
     if seen == HTTPStatus.CONFLICT or _says_busy(call, seen, words):
         return Fault.BUSY
@@ -324,6 +326,11 @@ def _by_place(call: str, seen: int | None, words: str) -> Fault | None:
     if seen in (404, 410) and call in _SESSION_CALLS and "session" in words:
         return Fault.SESSION_LOST
     return Fault.NO_STATE if seen in NO_SUCH_STATE and call == "state" else None
+
+
+def _says_duplicate(words: str) -> bool:
+    """Tell "the id is taken" from "the session is in use" and "a session with this id no longer exists"."""
+    return bool(_DUPLICATE.search(words) or (_ID_TAKEN.search(words) and not _NOT_OF_ID.search(words)))
 
 
 def _says_busy(call: str, seen: int | None, words: str) -> bool:

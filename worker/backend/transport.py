@@ -170,10 +170,12 @@ class Transport:
                     within_s=self._silence_s(request),
                     at=self._url(request, connections),
                 )
-            whole = _behind(head, chunks)
-            if request.call not in _FILE_CALLS:
-                whole = _unless_json(request.call, response, chunks, within_s=self._silence_s(request))
-            yield _size_bytes(response), await held.enter_async_context(aclosing(whole))
+                if request.call not in _FILE_CALLS:
+                    stream = _unless_json(request.call, response, chunks, within_s=self._silence_s(request))
+                    chunks = await held.enter_async_context(aclosing(stream))
+                    # a refusal that comes as JSON is this call's end
+                    head = await anext(chunks, b"") if _is_json(response) else b""
+            yield _size_bytes(response), await held.enter_async_context(aclosing(_behind(head, chunks)))
 
     async def _send(self, request: BackendRequest, connections: Connections) -> httpx.Response:
         with network_faults(request.call):
@@ -401,5 +403,7 @@ def _unreadable(
 
 
 def _size_bytes(response: httpx.Response) -> int | None:
+    """Read a file's length, unless it is that of other bytes than those that come (RFC 9112, 6.3)."""
     length = response.headers.get("content-length", "")
-    return int(length) if length.isdigit() and "content-encoding" not in response.headers else None
+    of_others = response.headers.keys() & {"content-encoding", "transfer-encoding"}
+    return int(length) if length.isdigit() and not of_others else None

@@ -107,7 +107,7 @@ def _by_name(files: object) -> list[dict[str, Any]]:
     return [
         {"filename": name} | (file if isinstance(file, dict) else {"cdn_url": file})
         for name, file in named
-        if format_of_name(name) and isinstance(file, dict | str)
+        if format_of_name(name) and (isinstance(file, dict) or (isinstance(file, str) and "://" in file))
     ]
 
 
