@@ -291,7 +291,7 @@ class Job(Record, frozen=True, kw_only=True):
 
     # how far it has come
     started_at_ms: int | None = None
-    #: for how long since then it has waited for credits, which is none of its `timeout_s`
+    #: for how long since then it has waited for credits, or for a place after that, which is none of its `timeout_s`
     waited_ms: int = 0
     finished_at_ms: int | None = None
     attempts: int = 0

@@ -229,9 +229,9 @@ def credits_awaited(job: Job, *, from_ms: int, until_ms: int) -> Job:
     return msgspec.structs.replace(job, waited_ms=job.waited_ms + max(0, min(until_ms, job.start_by_ms) - from_ms))
 
 
-def room_awaited(job: Job) -> Job:
-    """The worker that took the job has no place for it now. Its own place it has, and lends to nobody."""
-    return _next(job, wait=None)
+def room_awaited(job: Job, *, now_ms: int, until_ms: int) -> Job:
+    """The worker that took the job has no place for it now. Its own place it has, and lends to nobody; nor is that its time."""
+    return _next(credits_awaited(job, from_ms=now_ms, until_ms=until_ms), wait=None)
 
 
 def trying_again(job: Job, *, after: str) -> Job:

@@ -153,6 +153,11 @@ def test_waiting_for_credits_uses_up_no_time_as_long_as_the_job_could_yet_start(
     assert transitions.credits_awaited(job, from_ms=12_000, until_ms=60_000).deadline_ms == 29_000
 
 
+def test_a_job_for_which_its_worker_has_no_place_uses_up_no_time_either() -> None:
+    job = transitions.started(make_job(created_at_ms=1000, start_timeout_s=60, timeout_s=20), now_ms=5000)
+    assert transitions.room_awaited(job, now_ms=7000, until_ms=22_000).deadline_ms == 40_000
+
+
 def test_tries_are_forgotten_once_the_message_is_through_and_not_by_beginning_again() -> None:
     tired = transitions.trying_again(running(), after="upload broken")
     kept = {stage for stage in Stage if transitions.moved(tired, stage).tries == {"upload broken": 1}}
