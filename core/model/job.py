@@ -291,7 +291,7 @@ class Job(Record, frozen=True, kw_only=True):
 
     # how far it has come
     started_at_ms: int | None = None
-    #: for how long since then it has slept until there are credits for it, which is none of its `timeout_s`
+    #: for how long since then it has waited for credits, or for a place after that, which is none of its `timeout_s`
     waited_ms: int = 0
     finished_at_ms: int | None = None
     attempts: int = 0
@@ -341,8 +341,10 @@ class Job(Record, frozen=True, kw_only=True):
         """How long an ended job was at work, without its waits for credits. None: not at all, perhaps for want of these."""
         if self.started_at_ms is None or self.finished_at_ms is None:
             return None
-        is_poor = self.error is not None and self.error.code is Code.CREDITS_EXHAUSTED
-        return None if is_poor else max(0, self.finished_at_ms - self.started_at_ms - self.waited_ms)
+        was_poor = self.waited_ms > 0 or (self.error is not None and self.error.code is Code.CREDITS_EXHAUSTED)
+        if was_poor and self.sent is None and self.status is not Status.SUCCEEDED:
+            return None
+        return max(0, self.finished_at_ms - self.started_at_ms - self.waited_ms)
 
     @property
     def start_by_ms(self) -> int:

@@ -224,14 +224,14 @@ def waiting(job: Job, *, reason: WaitReason, until_ms: int, **facts: Any) -> Job
     return _next(job, wait=Wait(reason=reason, until_ms=until_ms, **facts))
 
 
-def credits_awaited(job: Job, *, now_ms: int, until_ms: int) -> Job:
-    """It sleeps until there may be credits for it: as long as it may yet start, that is none of the time that it has."""
-    return msgspec.structs.replace(job, waited_ms=job.waited_ms + max(0, min(until_ms, job.start_by_ms) - now_ms))
+def credits_awaited(job: Job, *, from_ms: int, until_ms: int) -> Job:
+    """It waits for credits: as long as it may yet start, that is none of the time that it has."""
+    return msgspec.structs.replace(job, waited_ms=job.waited_ms + max(0, min(until_ms, job.start_by_ms) - from_ms))
 
 
-def room_awaited(job: Job) -> Job:
-    """The worker that took the job has no place for it now. Its own place it has, and lends to nobody."""
-    return _next(job, wait=None)
+def room_awaited(job: Job, *, now_ms: int, until_ms: int) -> Job:
+    """The worker that took the job has no place for it now. Its own place it has, and lends to nobody; nor is that its time."""
+    return _next(credits_awaited(job, from_ms=now_ms, until_ms=until_ms), wait=None)
 
 
 def trying_again(job: Job, *, after: str) -> Job:

@@ -39,7 +39,7 @@ def look_again_s(job: Job, timings: TimingStats, eta_p50_s: float | None, *, now
         return _half_way(left_s) if left_s else _LOOK_AGAIN_S[job.stage]
     if not timings.known or job.started_at_ms is None:
         return _LOOK_AGAIN_S[job.stage]
-    left_s = timings.p50_s - (now_ms - job.started_at_ms) / 1000
+    left_s = timings.p50_s - (now_ms - job.started_at_ms - job.waited_ms) / 1000
     return _half_way(left_s) if left_s > 0 else _LOOK_AGAIN_S[job.stage]
 
 

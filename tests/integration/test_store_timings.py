@@ -49,7 +49,7 @@ async def test_jobs_that_have_waited_for_credits_make_nobody_s_estimate_longer(c
     for code in (None, Code.CREDITS_EXHAUSTED, None, None):
         claim = await core.begin(await core.submit())
         now_ms, until_ms = core.clock.now_ms(), core.clock.now_ms() + 600_000
-        poor = transitions.credits_awaited(claim.job, now_ms=now_ms, until_ms=until_ms)
+        poor = transitions.credits_awaited(claim.job, from_ms=now_ms, until_ms=until_ms)
         asleep = transitions.waiting(poor, reason=WaitReason.NO_CREDITS, until_ms=until_ms)
         await core.write(claim, asleep, park_until_ms=until_ms)
         core.clock.turn(by_s=607)

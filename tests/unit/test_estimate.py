@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from core.errors import Code
 from core.model import transitions
 from core.model.estimate import ENOUGH_JOBS, counted_outcome, estimate_of, job_kind_of, measurements_of
-from core.model.job import Job, MediaRef
+from core.model.job import Job, MediaRef, Stage
 from core.model.plan import Plan
 from core.profiles import PROFILES
+from core.store.jobs.effects import time_samples
 from tests.store_fixture import make_job
 
 NOW_MS = 1_795_000_000_000
@@ -50,9 +51,25 @@ def truth(values: list[float], share: float) -> float:
 
 def test_what_a_job_has_waited_for_credits_is_no_time_that_others_will_take():
     now = transitions.started(an_edit(created_at_ms=NOW_MS), now_ms=NOW_MS)
-    slept = transitions.credits_awaited(now, now_ms=NOW_MS, until_ms=NOW_MS + 1_200_000)
+    slept = transitions.credits_awaited(now, from_ms=NOW_MS, until_ms=NOW_MS + 1_200_000)
     done = transitions.succeeded(slept, now_ms=NOW_MS + 1_240_000)
     assert counted_outcome(slept, done) == ended_well(an_edit(), took_s=40, cost=None)
+
+
+def test_a_stage_in_which_a_job_has_waited_for_credits_does_not_tell_how_long_others_are_in_it():
+    now = transitions.started(an_edit(created_at_ms=NOW_MS), now_ms=NOW_MS)
+    now = msgspec.structs.replace(now, stage_since_ms=NOW_MS)
+    slept = transitions.credits_awaited(now, from_ms=NOW_MS, until_ms=NOW_MS + 1_200_000)
+    for begun, sample in ((now, {"stage": "preparing", "ms": 1_200_500}), (slept, None)):
+        moved = transitions.moved(begun, Stage.UPLOADING)
+        assert time_samples(begun, moved, NOW_MS + 1_200_500)["stage_sample"] == sample
+
+
+def test_a_job_that_was_canceled_while_it_had_no_credits_does_not_tell_how_long_others_take():
+    now = transitions.started(an_edit(created_at_ms=NOW_MS), now_ms=NOW_MS)
+    slept = transitions.credits_awaited(now, from_ms=NOW_MS, until_ms=NOW_MS + 1_200_000)
+    canceled = transitions.canceled(transitions.cancel_asked(slept, now_ms=NOW_MS), now_ms=NOW_MS + 600_000)
+    assert canceled.took_ms is None
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -147,10 +147,15 @@ def test_the_deadline_counts_from_the_start_and_the_start_from_acceptance() -> N
 
 def test_waiting_for_credits_uses_up_no_time_as_long_as_the_job_could_yet_start() -> None:
     job = transitions.started(make_job(created_at_ms=1000, start_timeout_s=10, timeout_s=20), now_ms=5000)
-    for now_ms, until_ms, deadline_ms in ((5000, 7000, 27_000), (8000, 9500, 28_500), (10_500, 60_000, 29_000)):
-        job = transitions.credits_awaited(job, now_ms=now_ms, until_ms=until_ms)
+    for from_ms, until_ms, deadline_ms in ((5000, 7000, 27_000), (8000, 9500, 28_500), (10_500, 60_000, 29_000)):
+        job = transitions.credits_awaited(job, from_ms=from_ms, until_ms=until_ms)
         assert job.deadline_ms == deadline_ms
-    assert transitions.credits_awaited(job, now_ms=12_000, until_ms=60_000).deadline_ms == 29_000
+    assert transitions.credits_awaited(job, from_ms=12_000, until_ms=60_000).deadline_ms == 29_000
+
+
+def test_a_job_for_which_its_worker_has_no_place_uses_up_no_time_either() -> None:
+    job = transitions.started(make_job(created_at_ms=1000, start_timeout_s=60, timeout_s=20), now_ms=5000)
+    assert transitions.room_awaited(job, now_ms=7000, until_ms=22_000).deadline_ms == 40_000
 
 
 def test_tries_are_forgotten_once_the_message_is_through_and_not_by_beginning_again() -> None:

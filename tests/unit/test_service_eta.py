@@ -5,7 +5,7 @@ import pytest
 
 from core.model.job import MediaRef, Stage
 from core.model.plan import Plan
-from core.model.transitions import started
+from core.model.transitions import credits_awaited, started
 from core.store.jobs.timings import Pace, Quantiles, TimingStats
 from service.jobs.eta import look_again_s, pace_of
 from tests.store_fixture import make_job
@@ -28,6 +28,12 @@ def test_a_caller_is_asked_to_come_back_half_way_to_the_end() -> None:
     now = started(job, now_ms=NOW_MS)
     assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 30_000) == 5
     assert look_again_s(now, KNOWN, None, now_ms=NOW_MS + 300_000) == 2
+
+
+def test_what_a_job_has_waited_for_credits_brings_its_end_no_nearer() -> None:
+    now = started(make_job(created_at_ms=NOW_MS), now_ms=NOW_MS)
+    slept = credits_awaited(now, from_ms=NOW_MS, until_ms=NOW_MS + 300_000)
+    assert look_again_s(slept, KNOWN, None, now_ms=NOW_MS + 330_000) == 5
 
 
 STAGES = {Stage.EDITING: Quantiles(40, 100), Stage.RENDERING: Quantiles(30, 60), Stage.STORING: Quantiles(2, 4)}

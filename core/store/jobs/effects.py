@@ -94,9 +94,10 @@ def time_samples(old: Job, new: Job, now_ms: int) -> dict[str, Any]:
 
 
 def _in_stage(old: Job, new: Job, now_ms: int) -> dict[str, Any] | None:
-    """Say how long a stage took that a job comes through, for the estimates."""
+    """Say how long a stage took that a job comes through, for the estimates: not the one in which it has waited for credits."""
     came_through = new.status in (Status.RUNNING, Status.SUCCEEDED) and new.stage != old.stage
-    if not (came_through and old.stage and old.stage_since_ms):
+    has_waited = old.stage is Stage.PREPARING and old.waited_ms > 0
+    if not (came_through and old.stage and old.stage_since_ms) or has_waited:
         return None
     return {"stage": str(old.stage), "ms": now_ms - old.stage_since_ms}
 

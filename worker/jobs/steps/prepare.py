@@ -30,7 +30,9 @@ async def prepare(execution: JobExecution) -> StepResult:
     _require_budget(job)
     if job.token_id is None or execution.handover.reserved_token_id != job.token_id:
         if not has_room(execution.context.leases.count("job"), places=execution.context.settings.worker_jobs):
-            return StepResult(transitions.room_awaited(job), park_s=_NO_ROOM_S)
+            now_ms = execution.now_ms
+            sleeps_on = transitions.room_awaited(job, now_ms=now_ms, until_ms=now_ms + int(_NO_ROOM_S * 1000))
+            return StepResult(sleeps_on, park_s=_NO_ROOM_S)
         await execution.context.leases.ensure_held(execution.lease)
         token_id = await execution.context.token_pool.reservations.reserve(job, session)
         if reserved := _switch_token(execution, token_id):
