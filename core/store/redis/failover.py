@@ -183,7 +183,7 @@ def _named(at: NodeAddress) -> str:
 def _may_move_yet(untold: list[NodeAddress]) -> str:
     return (
         f"Nobody was promoted in time, and {', '.join(map(_named, untold))} could not be told to give it up. Where that one "
-        "promotes another one yet, what is accepted until then is lost: look at its log, and stop it."
+        "promotes another one yet, or did just now, what is accepted until that is primary is lost: look at its log, and stop it."
     )
 
 
