@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     #: memory that the uploads under way in one API process, and large bodies of JSON, may take together
     upload_memory_bytes: int = Field(700_000_000, ge=40_000_000, le=_MOST)
     #: event streams, and submits that wait for the end, that one tenant may have open at one API process: each holds a connection
-    tenant_streams: Count = 2000
+    tenant_streams: Count = 1500
     #: credits that one tenant may spend in a month; 0 is no limit
     tenant_month_credits: int = Field(0, ge=0, le=_MOST)
     #: queued jobs of all tenants together; past it a submit gets 503

@@ -96,16 +96,20 @@ class Subscriptions:
         return sum(len(wakeups) for wakeups in self._wakeups.values())
 
     async def _listen_for_ever(self) -> None:
+        told = False
         while True:
             try:
                 subscription = await self._events.subscribe()
+                told = False
                 try:
                     self._catch_up()
                     await self._listen(subscription)
                 finally:
                     await subscription.aclose()  # type: ignore[no-untyped-call]
             except STORE_ERROR as away:
-                log.warning("Redis is away, events are subscribed to again", error=type(away).__name__)
+                if not told:
+                    log.warning("Redis is away, events are subscribed to again", error=type(away).__name__)
+                told = True
             except Exception:  # whatever it was, thousands of readers wait for what this hears
                 log.exception("events could not be heard, they are subscribed to again")
             await asyncio.sleep(_RETRY_S)

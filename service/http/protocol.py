@@ -223,9 +223,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _has_unread(self) -> bool:
         """Whether the system holds bytes that we have not been given yet."""
-        unread = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
-        (unread_bytes,) = struct.unpack("i", unread)
-        return bool(unread_bytes)
+        return bool(self._held_bytes(termios.FIONREAD))
+
+    def _held_bytes(self, which: int) -> int:
+        """Ask the system how much it holds for this connection, one way or the other."""
+        answer = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), which, bytes(4))
+        (held_bytes,) = struct.unpack("i", answer)
+        return int(held_bytes)
 
     def _close_after_answer(self) -> None:
         """Close once the rest of the request is in: a close with bytes unread resets it, and may cost the answer."""
@@ -244,7 +248,15 @@ class LimitedProtocol(HttpToolsProtocol):
         """Close it once all is out, for which its caller has time as long as something of it is taken."""
         self.transport.close()
         self._stop_deadline()
-        self._wait_for_reader(self.transport.get_write_buffer_size())
+        self._wait_for_reader(self._unsent_bytes())
+
+    def _unsent_bytes(self) -> int:
+        """What is not out; of the last that is not here any more nobody asks.
+
+        The system asks for more once a third of what it holds is taken, which is of a megabyte, and a slow reader's minute.
+        """
+        here_bytes = self.transport.get_write_buffer_size()
+        return here_bytes and here_bytes + self._held_bytes(termios.TIOCOUTQ)
 
     def _wait_for_reader(self, unsent_bytes: int) -> None:
         """Look again later whether less is left: an answer that nobody reads is of megabytes, and would be kept for ever."""
@@ -252,7 +264,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._deadline = self.loop.call_later(self.timeout_keep_alive, self._hang_up_if_stuck, unsent_bytes)
 
     def _hang_up_if_stuck(self, unsent_before_bytes: int) -> None:
-        unsent_bytes = self.transport.get_write_buffer_size()
+        unsent_bytes = self._unsent_bytes()
         if unsent_bytes < unsent_before_bytes:
             self._wait_for_reader(unsent_bytes)
         else:

@@ -70,10 +70,14 @@ async def all_closed(readers: list[Line]) -> AsyncIterator[None]:
             reader.transport.abort()
 
 
-async def test_two_thousand_readers_share_one_subscription_and_all_hear_the_end(api: Api) -> None:
-    job = await api.submit()
+async def test_two_thousand_readers_share_one_subscription_and_all_hear_the_end(redis_url: str, tmp_path: Path) -> None:
     readers: list[Line] = []
-    async with all_closed(readers), asyncio.timeout(PATIENCE_S):
+    async with (
+        running_api(redis_url, tmp_path, tenant_streams=MANY) as api,
+        all_closed(readers),
+        asyncio.timeout(PATIENCE_S),
+    ):
+        job = await api.submit()
         for _ in range(0, MANY, AT_ONCE):
             more = await asyncio.gather(*(opened(api, job["id"]) for _ in range(AT_ONCE)))
             readers += more

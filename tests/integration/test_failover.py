@@ -289,8 +289,9 @@ async def test_a_user_that_may_not_pause_writes_is_told_so_and_is_in_nobodys_way
 class Freezing:
     """A Sentinel before which all replicas hang as soon as it is told to promote one: what it tells them waits at their door."""
 
-    def __init__(self, watched: Watched, *, goes_then: bool = False) -> None:
+    def __init__(self, watched: Watched, *, goes_then: bool = False, primary_dies: bool = False) -> None:
         self._sentinel = watched.sentinels[0]
+        self._dying = [watched.servers[watched.primary()]] if primary_dies else []
         self._replicas = [server for port, server in watched.servers.items() if port != watched.primary()]
         #: nobody reaches it any more after that
         self._goes_then = goes_then
@@ -302,6 +303,8 @@ class Freezing:
             while not self._is_gone and (request := await reader.read(65_536)):
                 if b"FAILOVER" in request:
                     self._tell(signal.SIGSTOP)
+                    for primary in self._dying:
+                        primary.kill()
                 back.write(request)
                 writer.write(await there.read(65_536))
                 self._is_gone = self._goes_then and b"FAILOVER" in request
@@ -337,6 +340,13 @@ async def test_a_promotion_that_does_not_come_in_time_does_not_come_later_either
 async def test_a_sentinel_that_cannot_be_told_to_give_up_is_named(watched: Watched, core: Core) -> None:
     with pytest.raises(FailoverFailed, match=r"127\.0\.0\.1:\d+ could not be told to give it up"):
         await fail_over_by(watched, Freezing(watched, goes_then=True))
+
+
+async def test_where_the_primary_dies_meanwhile_the_sentinels_are_left_to_it(watched: Watched, core: Core) -> None:
+    """Of a dead one they would not learn again which replicas it has: nobody would be promoted for good."""
+    with pytest.raises(FailoverFailed, match="does not answer any more"):
+        await fail_over_by(watched, Freezing(watched, primary_dies=True))
+    assert watched.promotes(watched.sentinels[0])
 
 
 async def fail_over_by(watched: Watched, first: Freezing) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import socket
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -21,11 +23,14 @@ class RecordingTransport(asyncio.Transport):
     """A connection that keeps what is written to it, write by write."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.extra: dict[str, Any] = {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)}
+        super().__init__(self.extra)
         self.writes: list[bytes] = []
         self.closed = self.ended = self.aborted = False
         #: what is not out yet, at each look; nothing after that
         self.unsent_bytes: list[int] = []
+        #: what the caller does before each look
+        self.between_looks: Callable[[], object] = lambda: None
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
         assert not self.closed
@@ -42,6 +47,7 @@ class RecordingTransport(asyncio.Transport):
         self.closed = self.aborted = True
 
     def get_write_buffer_size(self) -> int:
+        self.between_looks()
         return self.unsent_bytes.pop(0) if self.unsent_bytes else 0
 
     def write_eof(self) -> None:
@@ -151,9 +157,24 @@ async def test_an_idle_connection_has_an_end_also_after_an_empty_line():
     protocol.connection_lost(None)
 
 
-@pytest.mark.parametrize("head", [b"", b"Connection: close\r\n"], ids=["kept", "last"])
-@pytest.mark.parametrize(("unsent_bytes", "ends"), [([9, 8, 5, 5], True), ([9, 8, 5], False), ([], False)])
-async def test_who_takes_nothing_more_of_an_answer_is_hung_up_on(head: bytes, unsent_bytes: list[int], *, ends: bool):
+@contextmanager
+def full_line() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Connect two ends, between which there is room for nothing more: ours, and the caller's."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as caller,
+        server.accept()[0] as ours,
+    ):
+        ours.setblocking(False)
+        with suppress(BlockingIOError):
+            while ours.send(bytes(1_000_000)):
+                pass
+        yield ours, caller
+
+
+async def closed_with_unsent(head: bytes, *, unsent_bytes: list[int], reads_bytes: int = 0) -> RecordingTransport:
+    """Answer, and see what becomes of the connection while its caller takes so much between two looks."""
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send(HEAD)
         await send({"type": "http.response.body", "body": b"done"})
@@ -161,10 +182,26 @@ async def test_who_takes_nothing_more_of_an_answer_is_hung_up_on(head: bytes, un
     protocol, transport = connected(app)
     protocol.timeout_keep_alive = 0
     transport.unsent_bytes = list(unsent_bytes)
-    protocol.data_received(ASK[:-2] + head + b"\r\n")
-    await asyncio.wait_for(turn_until(lambda: transport.closed and not transport.unsent_bytes), 60)
-    assert transport.aborted == ends
+    with full_line() as (transport.extra["socket"], caller):
+        transport.between_looks = lambda: reads_bytes and caller.recv(reads_bytes, socket.MSG_WAITALL)
+        protocol.data_received(ASK[:-2] + head + b"\r\n")
+        await asyncio.wait_for(
+            turn_until(lambda: transport.aborted or (transport.closed and not transport.unsent_bytes)), 60
+        )
     protocol.connection_lost(None)
+    return transport
+
+
+@pytest.mark.parametrize("head", [b"", b"Connection: close\r\n"], ids=["kept", "last"])
+@pytest.mark.parametrize(("unsent_bytes", "ends"), [([9, 8, 5, 5], True), ([9, 8, 5], False), ([], False)])
+async def test_who_takes_nothing_more_of_an_answer_is_hung_up_on(head: bytes, unsent_bytes: list[int], *, ends: bool):
+    transport = await closed_with_unsent(head, unsent_bytes=unsent_bytes)
+    assert transport.aborted == ends
+
+
+async def test_who_takes_of_what_the_system_holds_is_not_hung_up_on_although_it_wants_no_more_of_us_yet():
+    transport = await closed_with_unsent(b"", unsent_bytes=[9, 9, 9], reads_bytes=300_000)
+    assert not transport.aborted
 
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

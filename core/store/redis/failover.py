@@ -6,8 +6,8 @@ the new primary once its call has timed out, or is refused with a 503; nobody is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import redis.asyncio
@@ -82,6 +82,10 @@ class PlannedFailover:
         try:
             new = await self._promote(old)
         except BaseException as failed:
+            with _told_where_dead(
+                old
+            ):  # Sentinels that are reset find replicas by their primary alone: they are left to it
+                await _command(primary, "PING")
             untold = await self._sentinels.call_off(old)
             await _give_up(primary, old)
             if untold:
@@ -179,7 +183,7 @@ def _named(at: NodeAddress) -> str:
 def _may_move_yet(untold: list[NodeAddress]) -> str:
     return (
         f"Nobody was promoted in time, and {', '.join(map(_named, untold))} could not be told to give it up. Where that one "
-        "promotes another one yet, what is accepted until then is lost: look at its log, and stop it."
+        "promotes another one yet, or did just now, what is accepted until that is primary is lost: look at its log, and stop it."
     )
 
 
@@ -193,14 +197,19 @@ async def _claim(primary: Redis) -> None:
 
 
 async def _give_up(primary: Redis, at: NodeAddress) -> None:
-    try:
+    # who may not let go on could not pause either, and is told what that was refused with
+    with _told_where_dead(at), suppress(ResponseError):
         await _command(primary, "CLIENT", "UNPAUSE")
-    except ResponseError:  # who may not let go on could not pause either, and is told what that was refused with
-        pass
+    await _release(primary)
+
+
+@contextmanager
+def _told_where_dead(primary: NodeAddress) -> Iterator[None]:
+    try:
+        yield
     except (RedisConnectionError, RedisTimeoutError):
         words = "does not answer any more: it may take no writes for a minute. `SENTINEL GET-MASTER-ADDR-BY-NAME` says who is primary."
-        raise FailoverFailed(f"{_named(at)} {words}") from None
-    await _release(primary)
+        raise FailoverFailed(f"{_named(primary)} {words}") from None
 
 
 async def _release(primary: Redis) -> None:
