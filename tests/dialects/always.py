@@ -38,7 +38,7 @@ GROUPS: dict[str, dict[str, Reply]] = {
 CALLS = ("token", "session", "upload", "message", "credits", "state", "render", "status", "cancel", "download")
 #: a job has at least this long, on a slow machine as many times as long as a good one takes there
 LEAST_TIMEOUT_S = 30
-TIMES_A_GOOD_ONE = 10
+TIMES_A_GOOD_ONE = 20
 #: the gateway's waits are a tenth of those in life or less, so in life a bound is kept ten times as easily
 MOST_A_MINUTE = {
     "token": 8,
@@ -53,11 +53,11 @@ MOST_A_MINUTE = {
     # read before and after a message, and for as long as an edit may come
     "credits": 40,
     "state": 40,
-    # looked at once a second
-    "status": 30,
     # said to have been refused before any work
     "message": 6,
 }
+#: a render is looked at no more often
+LOOK_EVERY_S = 1
 #: a message that may have arrived is never sent again
 AT_MOST_ONCE = frozenset({"403-html", "404-html", "502-html", "503", "500", "reset", "empty", "null", "no-json"})
 
@@ -166,4 +166,6 @@ def most_calls(call: str, answer: str, asked: str, *, minutes: float, doublings:
     """
     if asked == "message" and (call != "message" or answer in AT_MOST_ONCE):
         return 1
+    if asked == "status":
+        return int(max(LEAST_TIMEOUT_S, 60 * minutes) / LOOK_EVERY_S)
     return int(MOST_A_MINUTE.get(asked, 0) * max(1.0, minutes)) + (doublings if asked in MOST_A_MINUTE else 0)

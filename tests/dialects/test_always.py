@@ -22,7 +22,15 @@ import redis
 
 from core.store.redis.keys import key
 from sandbox.clips import make_talk_clip
-from tests.dialects.always import CALLS, GROUPS, LEAST_TIMEOUT_S, TIMES_A_GOOD_ONE, codes_of, most_calls
+from tests.dialects.always import (
+    CALLS,
+    GROUPS,
+    LEAST_TIMEOUT_S,
+    LOOK_EVERY_S,
+    TIMES_A_GOOD_ONE,
+    codes_of,
+    most_calls,
+)
 from tests.dialects.dialects import Dialect
 from tests.dialects.harness import Case, Harness, running_harness, running_stand_in
 from tests.dialects.patience import STALLED_S, awaited
@@ -48,7 +56,7 @@ SHORT = {
     "REELGATE_UNSEEN_EDIT_S": "3",
     "REELGATE_STREAM_QUIET_S": "4",
     "REELGATE_STREAM_LIMIT_S": "5",
-    "REELGATE_RENDER_POLL_S": "1",
+    "REELGATE_RENDER_POLL_S": str(LOOK_EVERY_S),
     "REELGATE_RENDER_POLLS": "3000",
     "REELGATE_LEASE_S": "8",
 }
