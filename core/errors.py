@@ -100,7 +100,7 @@ MEANINGS: dict[Code, Meaning] = {
         "session end the same way.",
     ),
     Code.EDIT_UNCONFIRMED: Meaning(
-        "Whether the edit was made could not be confirmed.",
+        "The connection broke during the edit, and no change could be confirmed.",
         True,
         "Look at the timeline; replay the job if the edit is missing. A replay sends, and charges, the message again.",
         "The message was sent once and not again, so it was charged once or not at all; `credits_exact` says whether "
