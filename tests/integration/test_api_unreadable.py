@@ -8,6 +8,7 @@ import pytest
 from core.model.webhook import TenantWebhook
 from core.store.idempotency import StoredResponse
 from core.store.redis.keys import key
+from core.store.tenants.api_keys import Caller
 from service.jobs.prefer_wait import respond
 from tests.api_fixture import ASK, Api, running_api
 
@@ -63,7 +64,7 @@ async def test_a_canceled_batch_says_which_of_its_jobs_may_go_on_and_stops_all_o
 async def test_who_waits_for_a_job_that_a_newer_release_has_written_is_told_that_it_is_accepted(api: Api):
     accepted = StoredResponse((await api.submit())["id"], {}, b"{}")
     await api.context.store.redis.hset(key("job", accepted.id), "fmt", "9")
-    answer = await respond(api.context, accepted, 60, key_id="key_1")
+    answer = await respond(api.context, accepted, 60, Caller("acme", "key_1", frozenset()))
     assert (answer.status_code, answer.content) == (202, accepted.body)
 
 

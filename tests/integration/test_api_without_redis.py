@@ -16,6 +16,7 @@ import redis
 
 from core.clock import stopwatch_s
 from core.store.idempotency import StoredResponse
+from core.store.tenants.api_keys import Caller
 from service.jobs.event_stream import stream_events
 from service.jobs.prefer_wait import respond
 from tests.api_fixture import ASK, client_of, running_api
@@ -121,7 +122,7 @@ async def test_who_waits_for_the_end_of_an_accepted_job_is_told_that_it_is_accep
         async with running_api(server.url, tmp_path) as api:
             accepted = StoredResponse((await api.submit())["id"], {}, b"{}")
             server.kill()
-            answer = await respond(api.context, accepted, 60, key_id="key_1")
+            answer = await respond(api.context, accepted, 60, Caller("acme", "key_1", frozenset()))
             assert (answer.status_code, answer.content) == (202, accepted.body)
 
 
