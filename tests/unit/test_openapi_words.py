@@ -118,7 +118,9 @@ def _needed() -> tuple[Any, ...]:
 
 
 def test_comments_are_found_under_the_names_of_fields_and_of_bases() -> None:
-    assert comments_of(JobRequest)["timeout_s"].startswith("Seconds that it may take from its start;")
+    assert comments_of(JobRequest)["timeout_s"].startswith(
+        "Seconds that it may take from its start, those apart in which it waits for credits;"
+    )
     assert comments_of(ReplayRequest)["start"].startswith("`start`:")
     assert {"items", "counts"} <= comments_of(BatchAccepted).keys()
     assert {"status", "limit", "after"} <= comments_of(DeliveriesQuery).keys()
