@@ -39,6 +39,8 @@ CALLS = ("token", "session", "upload", "message", "credits", "state", "render", 
 #: a job has at least this long, on a slow machine as many times as long as a good one takes there
 LEAST_TIMEOUT_S = 30
 TIMES_A_GOOD_ONE = 20
+#: one that has the machine to itself, but for other groups, has less
+TIMES_ONE_BY_ONE = 10
 #: the gateway's waits are a tenth of those in life or less, so in life a bound is kept ten times as easily
 MOST_A_MINUTE = {
     "token": 8,

@@ -28,6 +28,7 @@ from tests.dialects.always import (
     LEAST_TIMEOUT_S,
     LOOK_EVERY_S,
     TIMES_A_GOOD_ONE,
+    TIMES_ONE_BY_ONE,
     codes_of,
     most_calls,
 )
@@ -146,10 +147,10 @@ def begin_group(name: str, harness: Harness, pool: ThreadPoolExecutor, clip: Pat
     return {well: good} | running | {case: pool.submit(lambda case=case: turns.result()[case]) for case in strangers}
 
 
-def pace_after(good: Future[Ended], *, least_s: int = LEAST_TIMEOUT_S) -> Pace:
+def pace_after(good: Future[Ended], *, least_s: int = LEAST_TIMEOUT_S, times: int = TIMES_A_GOOD_ONE) -> Pace:
     """Give a job so many times as long as a good one takes on this machine now."""
     took_s = good.result().took_s
-    timeout_s = min(LONGEST_S, max(least_s, int(TIMES_A_GOOD_ONE * took_s)))
+    timeout_s = min(LONGEST_S, max(least_s, int(times * took_s)))
     return Pace(timeout_s, max(GRACE_S, 2 * took_s), math.ceil(math.log2(timeout_s / least_s)))
 
 
@@ -166,7 +167,7 @@ def one_by_one(harness: Harness, cases: dict[str, Case], clip: Path, good: Futur
         for name, case in cases.items():
             store.hdel(key("anonymous_identity"), "rest_until_ms", "refusals")
             harness.proxy.stranger = case.conversation
-            told[name] = ended(case, name, clip, pace_after(good, least_s=SHORTER))
+            told[name] = ended(case, name, clip, pace_after(good, least_s=SHORTER, times=TIMES_ONE_BY_ONE))
     return told
 
 
