@@ -75,14 +75,20 @@ def _addresses(gateway: Gateway) -> dict[str, str]:
     }
 
 
+def _install(project: Path, *types: str) -> None:
+    """Give a program the package, and types that it has beside it."""
+    packages = project / "node_modules"
+    packages.mkdir()
+    (packages / "reelgate").symlink_to(PACKAGE)
+    for name in types:
+        (packages / name).symlink_to(PACKAGE / "node_modules" / name)
+
+
 def test_the_samples_of_its_page_compile(built: Path, tmp_path: Path) -> None:
     samples = _SAMPLE.findall((PACKAGE / "README.md").read_text("utf-8"))
     assert len(samples) >= 3
     given = 'import type { IncomingMessage } from "node:http"; declare const request: IncomingMessage, body: Buffer;'
-    packages = tmp_path / "node_modules"
-    packages.mkdir()
-    (packages / "reelgate").symlink_to(PACKAGE)
-    (packages / "@types").symlink_to(PACKAGE / "node_modules" / "@types")
+    _install(tmp_path, "@types")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     for number, sample in enumerate(samples):
         (tmp_path / f"sample{number}.ts").write_text(f"{given}\n{sample}")
@@ -90,11 +96,7 @@ def test_the_samples_of_its_page_compile(built: Path, tmp_path: Path) -> None:
 
 
 def test_it_compiles_for_programs_without_a_browsers_types(built: Path, tmp_path: Path) -> None:
-    packages = tmp_path / "node_modules"
-    packages.mkdir()
-    (packages / "reelgate").symlink_to(PACKAGE)
-    for name in ("@types", "undici-types"):
-        (packages / name).symlink_to(PACKAGE / "node_modules" / name)
+    _install(tmp_path, "@types", "undici-types")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     program = tmp_path / "program.ts"
     program.write_text(
@@ -107,11 +109,7 @@ def test_it_compiles_for_programs_without_a_browsers_types(built: Path, tmp_path
 
 def test_it_is_found_by_programs_that_are_commonjs(built: Path, tmp_path: Path) -> None:
     """TypeScript looks no package's `exports` up for them, unless it is told to."""
-    packages = tmp_path / "node_modules"
-    packages.mkdir()
-    (packages / "reelgate").symlink_to(PACKAGE)
-    for name in ("@types", "undici-types"):
-        (packages / name).symlink_to(PACKAGE / "node_modules" / name)
+    _install(tmp_path, "@types", "undici-types")
     program = tmp_path / "program.ts"
     program.write_text('import { Reelgate } from "reelgate";\nexport const kind = typeof Reelgate;\n')
     commonjs = ["commonjs" if each == "nodenext" else each for each in _TSC[:-1]]

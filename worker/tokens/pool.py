@@ -139,7 +139,8 @@ class TokenPool:
         One refusal takes no token from everybody: its balance must be refused as well. A token that tells its balance
         is good after all, and one whose balance nobody tells now may be. Where it was the balance that was refused, the
         same must be said once more, later. Only an anonymous token has a successor: the same client id gets a new one,
-        where no operator's token serves instead. One that was given to another tenant is over for this one. Raises Temporary and BackendFault as `get_present_token` does.
+        where no operator's token serves instead. One that was given to another tenant is over for this one. Raises
+        Temporary and BackendFault as `get_present_token` does.
         """
         token = await self._tokens.get(token_id)
         if token is None or not token.is_for(job.tenant):

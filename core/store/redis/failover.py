@@ -78,17 +78,22 @@ class PlannedFailover:
         await self._look(new, offset)
         return Moved(old, new, paused_s, offset)
 
+    async def _call_off(self, primary: Redis, old: NodeAddress) -> list[NodeAddress]:
+        """Have nobody promoted any more, and writes go on; name the Sentinels that could not be told.
+
+        Sentinels that are reset find replicas by their primary alone: where that is dead they are left to it.
+        """
+        with _told_where_dead(old), suppress(ResponseError):  # an answer, whatever it says, is one
+            await _command(primary, "PING")
+        untold = await self._sentinels.call_off(old)
+        await _give_up(primary, old)
+        return untold
+
     async def _move(self, primary: Redis, old: NodeAddress) -> NodeAddress:
         try:
             new = await self._promote(old)
         except BaseException as failed:
-            with _told_where_dead(
-                old
-            ):  # Sentinels that are reset find replicas by their primary alone: they are left to it
-                await _command(primary, "PING")
-            untold = await self._sentinels.call_off(old)
-            await _give_up(primary, old)
-            if untold:
+            if untold := await self._call_off(primary, old):
                 raise FailoverFailed(_may_move_yet(untold)) from failed
             raise
         await self._demote(old, new)
