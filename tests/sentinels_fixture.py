@@ -53,10 +53,10 @@ class Watched:
         """Whether every Sentinel knows the others and all replicas, and the replicas are in touch."""
         return all(self._knows_all(port) for port in self.sentinels)
 
-    def promotes(self, port: int) -> bool:
-        """Whether a Sentinel is in the middle of a failover."""
+    def replicas_known_to(self, port: int) -> int:
+        """Count those that a Sentinel could promote, be they in touch or not; one that was reset knows none."""
         with redis.Redis(port=port, password=SENTINELS_PASSWORD, decode_responses=True) as client:
-            return "failover_in_progress" in _facts(client.execute_command("SENTINEL", "MASTER", SERVICE))["flags"]
+            return int(_facts(client.execute_command("SENTINEL", "MASTER", SERVICE))["num-slaves"])
 
     def _knows_all(self, port: int) -> bool:
         with redis.Redis(port=port, password=SENTINELS_PASSWORD, decode_responses=True) as client:

@@ -20,7 +20,7 @@ from core.store.redis.failover import LAST_BIT_S, FailoverFailed, PlannedFailove
 from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
 from tests.lateness import timed
-from tests.sentinels_fixture import PASSWORD, Watched, running_sentinels
+from tests.sentinels_fixture import PASSWORD, REPLICAS, SENTINELS, Watched, running_sentinels
 from tests.store_fixture import SECRET_KEY, Core, settings_for
 from tests.until import PATIENCE_S, until
 
@@ -346,7 +346,7 @@ async def test_where_the_primary_dies_meanwhile_the_sentinels_are_left_to_it(wat
     """Of a dead one they would not learn again which replicas it has: nobody would be promoted for good."""
     with pytest.raises(FailoverFailed, match="does not answer any more"):
         await fail_over_by(watched, Freezing(watched, primary_dies=True))
-    assert watched.promotes(watched.sentinels[0])
+    assert [watched.replicas_known_to(port) for port in watched.sentinels] == [REPLICAS] * SENTINELS
 
 
 async def fail_over_by(watched: Watched, first: Freezing) -> None:
