@@ -64,6 +64,22 @@ def test_an_edit_that_nobody_saw_come_or_fail_by_the_deadline_is_unconfirmed():
     assert end_of_late(transitions.confirmation_needed(sending, now_ms=1)).code is Code.EDIT_UNCONFIRMED
 
 
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ({}, "The connection broke during the edit"),
+        ({"closed": True}, "The backend ended without a word"),
+        ({"closed": True, "complained": True}, "The backend answered with an error"),
+        ({"closed": True, "spoke": True}, "The backend answered, "),
+    ],
+)
+def test_an_edit_that_is_looked_for_until_the_deadline_is_told_by_how_its_answer_ended(shown, words):
+    sending = transitions.sending(transitions.started(make_job(), now_ms=0), sent=Sent(at_ms=0, before="d0"))
+    late = end_of_late(transitions.confirmation_needed(sending, now_ms=1, **shown))
+    assert late.code is Code.EDIT_UNCONFIRMED
+    assert late.detail.startswith(words)
+
+
 def test_a_job_that_our_storage_kept_to_the_end_blames_neither_the_backend_nor_its_caller():
     kept = transitions.trying_again(transitions.started(make_job(), now_ms=0), after=STORAGE)
     assert end_of_late(kept).code is Code.INTERNAL

@@ -6,6 +6,7 @@ been killed before those who were lost had time to come back.
 
 from core.errors import Code, Permanent, WaitReason
 from core.model.job import Job, Stage
+from worker.jobs.edit_outcome import unconfirmed_words
 from worker.jobs.retry_policy import MEDIA, STORAGE, SURPRISE, UNSEEN
 
 #: a job that killed so many workers at one stage is not run again
@@ -34,7 +35,8 @@ def end_of_late(job: Job) -> Permanent:
     """Say why a job is late: what it waited for to the end, or an edit that nobody saw come or fail."""
     if job.wait is None and STORAGE in job.tries:
         return Permanent(Code.INTERNAL, _NO_STORAGE)
-    return Permanent(_code_of_late(job))
+    code = _code_of_late(job)
+    return Permanent(code, unconfirmed_words(job) if code is Code.EDIT_UNCONFIRMED else None)
 
 
 def _code_of_late(job: Job) -> Code:
