@@ -11,7 +11,7 @@ from core.events.event import Event, event, progress_event
 from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Stage
+from core.model.job import Job, Stage, Status
 from core.model.session import Session
 from core.store.jobs.records import Claim, CommitOptions, DefaultWebhookChanged, TokenShared, new_write_id
 from core.store.redis.client import STORE_DOWN
@@ -128,6 +128,12 @@ class JobExecution:
             self.context.token_pool.reservations.note_taken(answers.taken)
             handover = msgspec.structs.replace(handover, reserved_token_id=answers.taken.token_id)
         return msgspec.structs.replace(handover, may_send=_is_intent(old, self.job), use=answers.use)
+
+    @property
+    def job_without_unsent(self) -> Job:
+        """The record without a message that was announced and not sent: of that nobody is to think that it may be out."""
+        may_send = self.handover.may_send and self.job.status is Status.RUNNING
+        return transitions.message_refused(self.job) if may_send else self.job
 
     def give_up_permission(self) -> None:
         """The message's bytes go out now: nobody may send them again, whatever comes of it."""
