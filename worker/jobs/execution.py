@@ -11,7 +11,7 @@ from core.events.event import Event, event, progress_event
 from core.logs import get_logger
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Job, Stage, Status
+from core.model.job import Job, Stage
 from core.model.session import Session
 from core.store.jobs.records import Claim, CommitOptions, DefaultWebhookChanged, TokenShared, new_write_id
 from core.store.redis.client import STORE_DOWN
@@ -51,7 +51,7 @@ class JobExecution:
         self.context = context
         self.lease = lease
         self._attempts = claim.job.attempts + (claim.left_behind and claim.job.attempts > 0)
-        self.job = self._counted(claim.job)
+        self.job = transitions.looked_at(self._counted(claim.job), now_ms=self.now_ms)
         self.session = claim.session
         self._webhook, self._stored_webhook = claim.webhook, claim.stored_webhook
         self.crashes = claim.crashes
@@ -132,8 +132,7 @@ class JobExecution:
     @property
     def job_without_unsent(self) -> Job:
         """The record without a message that was announced and not sent: of that nobody is to think that it may be out."""
-        may_send = self.handover.may_send and self.job.status is Status.RUNNING
-        return transitions.message_refused(self.job) if may_send else self.job
+        return transitions.message_withheld(self.job) if self.handover.may_send else self.job
 
     def give_up_permission(self) -> None:
         """The message's bytes go out now: nobody may send them again, whatever comes of it."""
