@@ -104,7 +104,7 @@ MEANINGS: dict[Code, Meaning] = {
         True,
         "Look at the timeline; replay the job if the edit is missing. A replay sends, and charges, the message again.",
         "The message was sent once and not again, so it was charged once or not at all; `credits_exact` says whether "
-        "the number is known.",
+        "the number is known. The title speaks of one way in which that comes about: `detail` says how the answer ended.",
     ),
     Code.NOTHING_CHANGED: Meaning(
         "The backend answered, and edited nothing.",

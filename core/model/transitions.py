@@ -136,7 +136,13 @@ def message_refused(job: Job) -> Job:
     """
     if job.stage is not Stage.EDITING or job.status is not Status.RUNNING:
         raise InvalidTransition(f"{job.id}: nothing refuses a message at {job.stage}")
-    return restarted(msgspec.structs.replace(job, sent=None))
+    return message_withheld(job)
+
+
+def message_withheld(job: Job) -> Job:
+    """The message was announced, and did not go out: nobody is to look for it. One that is canceled stays where it is."""
+    unsent = msgspec.structs.replace(job, sent=None)
+    return restarted(unsent) if job.status is Status.RUNNING else unsent
 
 
 def stream_closed(job: Job, *, now_ms: int, **shown: Any) -> Job:
@@ -227,6 +233,15 @@ def waiting(job: Job, *, reason: WaitReason, until_ms: int, **facts: Any) -> Job
 def credits_awaited(job: Job, *, from_ms: int, until_ms: int) -> Job:
     """It waits for credits: as long as it may yet start, that is none of the time that it has."""
     return msgspec.structs.replace(job, waited_ms=job.waited_ms + max(0, min(until_ms, job.start_by_ms) - from_ms))
+
+
+def looked_at(job: Job, *, now_ms: int) -> Job:
+    """It wakes, however late: where it was credits that it lacked, it has waited for them until now."""
+    wait = job.wait
+    if wait is None or wait.reason is not WaitReason.NO_CREDITS or job.sent is not None or now_ms <= wait.until_ms:
+        return job
+    late = credits_awaited(job, from_ms=wait.until_ms, until_ms=now_ms)
+    return msgspec.structs.replace(late, wait=msgspec.structs.replace(wait, until_ms=now_ms))
 
 
 def room_awaited(job: Job, *, now_ms: int, until_ms: int) -> Job:

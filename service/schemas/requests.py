@@ -115,7 +115,8 @@ class JobRequest(Body, kw_only=True):
     #: `credits_exhausted`. Short ones suit people who wait.
     start_timeout_s: Annotated[int, Meta(ge=1, le=604_800, examples=[600])] = 3600
     #: Seconds that it may take from its start, those apart in which it waits for credits; then it ends as
-    #: `deadline_exceeded`, and what was charged stays charged. Too short a time pays for films that you never get.
+    #: `deadline_exceeded`, and what was charged stays charged. Too short a time pays for films that you never get. What is
+    #: not at the backend when the last seconds begin is not sent any more, and not charged.
     timeout_s: Annotated[int, Meta(ge=1, le=86_400, examples=[1800])] = 1800
     #: Seconds for which the job, its film and its texts are kept after its end: by default 30 days. Then all of it is a
     #: 404, and nobody can bring it back; a callback that your receiver has not taken by then is not sent any more.

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 import pytest
 import redis
 
+from core.errors import Code
 from core.model import session as sessions
 from core.model import transitions
-from core.model.job import Sent, Stage, Status
+from core.model.job import Job, MediaRef, Sent, Stage, Status
 from core.model.session import Session
 from core.model.token import Use
 from core.store.jobs.records import Claim
@@ -20,7 +22,7 @@ from tests.until import PATIENCE_S
 from tests.worker_fixture import context, in_hand, stepped
 from worker.context import WorkerContext
 from worker.jobs.execution import JobExecution
-from worker.jobs.runner import _next_result, run_job
+from worker.jobs.runner import _let_go, _next_result, run_job
 from worker.jobs.step_result import Handover
 
 __all__ = ["context", "core"]
@@ -133,3 +135,75 @@ async def test_a_message_that_is_announced_is_not_taken_from_a_stopping_worker_b
     assert heard is not None
     assert (heard.reply, heard.recovery.spoke, lease.lost) == ("Done.", True, False)
     assert not lease.streaming
+
+
+async def taken_further(execution: JobExecution) -> None:
+    result = await _next_result(execution)
+    assert result is not None
+    await execution.commit(result)
+
+
+def to_last_seconds(core: Core, job: Job) -> None:
+    core.clock.turn(by_s=(job.deadline_ms - core.clock.now_ms()) / 1000 - 3)
+
+
+@pytest.mark.parametrize("since", ["before it had a session", "before the intent", "since the intent"])
+async def test_a_message_that_could_not_be_worked_on_in_the_last_seconds_is_not_sent_and_costs_nothing(
+    core, context, backend, token_id, since
+):
+    """The backend was away, or Redis while the intent was to be written: an edit would be paid for that nobody gets."""
+    backend.says("session", said({"code": 0, "data": {"session_id": "b1"}}))
+    claim = await core.claim(await core.submit())
+    late_at = {"before it had a session": Stage.PREPARING, "before the intent": Stage.UPLOADING}.get(
+        since, Stage.EDITING
+    )
+    async with context.leases.hold(claim.job.id, claim.owner) as lease:
+        execution = JobExecution(context, claim, lease)
+        while execution.job.stage is not late_at:
+            await taken_further(execution)
+        if late_at is Stage.UPLOADING:
+            backend.meanwhile["credits"] = partial(to_last_seconds, core, execution.job)
+        else:
+            to_last_seconds(core, execution.job)
+        await taken_further(execution)
+        job = execution.job
+    assert (job.status, job.error and job.error.code) == (Status.FAILED, Code.DEADLINE_EXCEEDED)
+    assert (job.sent, job.credits_used, job.credits_exact) == (None, 0, True)
+    assert job.error is not None
+    assert job.error.hint.endswith("Nothing was charged.")
+    assert "timeline" not in job.error.hint, "there was no edit to look for"
+    assert backend.calls("/run_sse") == []
+    assert await core.token_use.sent_on(token_id) == {}
+    token = (await core.tokens.all())[0]
+    assert (token.reserved, token.in_flight) == (0, 0)
+
+
+@pytest.mark.parametrize("how", ["its worker goes on", "its worker stops"])
+async def test_a_message_whose_cancel_came_before_its_bytes_counts_as_never_sent(core, context, backend, token_id, how):
+    """A replay finds the job's files in the session: had a message used them, it would bring each of them once more."""
+    backend.says("session", said({"code": 0, "data": {"session_id": "b1"}}))
+    claim = await core.claim(await core.submit())
+    async with context.leases.hold(claim.job.id, claim.owner) as lease:
+        execution = JobExecution(context, claim, lease)
+        while execution.job.stage is not Stage.UPLOADING:
+            await taken_further(execution)
+        brought = MediaRef(name="a.mp4", url="https://example.com/a.mp4", job_id=claim.job.id)
+        execution.session = msgspec.structs.replace(execution.session, media=(brought,), uploaded=1)
+        announced = await _next_result(execution)
+        assert announced is not None
+        await core.cancel(execution.job)
+        await execution.commit(announced)
+        assert (execution.job.status, execution.handover.may_send) == (Status.CANCELING, True)
+        if how == "its worker stops":
+            await _let_go(execution)
+        else:
+            await taken_further(execution)
+    if how == "its worker stops":
+        await run_job(context, execution.job.id)
+    job = await core.read(execution.job)
+    assert (job.status, job.sent, job.credits_used, job.credits_exact) == (Status.CANCELED, None, 0, True)
+    session = await core.sessions.load(job.session_id)
+    assert session is not None
+    assert session.media[0].unused
+    assert await core.token_use.sent_on(token_id) == {}
+    assert backend.calls("/run_sse") == []

@@ -246,6 +246,24 @@ async def test_a_job_waits_for_credits_for_as_long_as_it_may_start_and_has_all_i
     assert code_of(await after_a_run(core, context, job)) is Code.CREDITS_EXHAUSTED
 
 
+@pytest.mark.parametrize("late_s", [7, 200])
+async def test_a_job_that_is_woken_late_from_its_wait_for_credits_has_waited_for_them_until_then(core, context, late_s):
+    """No worker was there, or all had their places taken: it may not be told that it has waited for long enough."""
+    await core.tokens.add("nmv_usr_a", kind="operator", available=0)
+    job = await core.submit(start_timeout_s=600, timeout_s=6)
+    waiting = await after_a_run(core, context, job)
+    assert waiting.wait is not None
+    core.clock.turn(by_s=(waiting.wait.until_ms - core.clock.now_ms()) / 1000 + late_s)
+    woken = await after_a_run(core, context, job)
+    assert (woken.status, woken.wait and woken.wait.reason) == (Status.RUNNING, WaitReason.NO_CREDITS)
+    await core.tokens.add("nmv_usr_b", kind="operator", available=500)
+    core.clock.turn(by_s=(woken.wait.until_ms - core.clock.now_ms()) / 1000 + late_s)
+    begun = await after_a_run(core, context, job)
+    assert (begun.wait and begun.wait.reason) is WaitReason.BACKEND_DOWN, "it goes on, and nobody answers in this test"
+    assert begun.deadline_ms == core.clock.now_ms() + 6000
+    assert begun.waited_ms == core.clock.now_ms() - begun.started_at_ms
+
+
 async def test_a_cancel_before_anything_was_sent_costs_nothing(core, context):
     await core.tokens.add("nmv_usr_a", kind="operator", available=500)
     job = await core.submit()

@@ -6,8 +6,9 @@ import pytest
 from core.errors import Code, Permanent, WaitReason
 from core.model import transitions
 from core.model.job import Sent
+from core.model.plan import Plan
 from tests.store_fixture import make_job
-from worker.jobs.deadline import end_of_late, require_time, verdict_in_s
+from worker.jobs.deadline import end_of_late, require_time, require_time_to_edit, verdict_in_s
 from worker.jobs.retry_policy import MEDIA, STORAGE, SURPRISE, UNSEEN
 
 
@@ -17,6 +18,39 @@ def test_a_job_may_go_on_until_its_deadline():
     with pytest.raises(Permanent) as late:
         require_time(job, crashes=0, now_ms=60_000)
     assert late.value.code is Code.DEADLINE_EXCEEDED
+
+
+_GENERATION = "generate a 30-second promotional video from my text: Fresh bread"
+
+
+@pytest.mark.parametrize(
+    ("message", "timeout_s", "least_ms"),
+    [
+        ("trim the first 2 seconds", 1800, 5000),
+        (_GENERATION, 1800, 60_000),
+        ("trim the first 2 seconds", 20, 5000),
+        # who gives a job less time than the backend needs has it tried, unless most of it is gone
+        ("trim the first 2 seconds", 4, 1000),
+        (_GENERATION, 60, 15_000),
+        (None, 60, 0),
+    ],
+)
+def test_a_message_is_sent_as_long_as_an_edit_can_end_in_time(message, timeout_s, least_ms):
+    plan = Plan(message=message, action="export")
+    job = transitions.started(msgspec.structs.replace(make_job(timeout_s=timeout_s), plan=plan), now_ms=0)
+    require_time_to_edit(job, now_ms=job.deadline_ms - least_ms)
+    if message:
+        with pytest.raises(Permanent) as late:
+            require_time_to_edit(job, now_ms=job.deadline_ms - least_ms + 1)
+        assert (late.value.code, "not sent" in late.value.detail) == (Code.DEADLINE_EXCEEDED, True)
+
+
+def test_a_job_whose_message_comes_too_late_is_told_what_kept_it():
+    job = transitions.trying_again(transitions.started(make_job(), now_ms=0), after="session broken")
+    with pytest.raises(Permanent) as late:
+        require_time_to_edit(job, now_ms=job.deadline_ms - 1)
+    assert late.value.code is Code.BACKEND_UNAVAILABLE
+    assert "timeout" not in late.value.detail
 
 
 def test_nobody_is_poisoned_before_those_who_were_lost_had_time_to_come_back():
@@ -62,6 +96,22 @@ def test_an_edit_that_nobody_saw_come_or_fail_by_the_deadline_is_unconfirmed():
     sending = transitions.sending(transitions.started(make_job(), now_ms=0), sent=Sent(at_ms=0, before="d0"))
     assert end_of_late(sending).code is Code.DEADLINE_EXCEEDED
     assert end_of_late(transitions.confirmation_needed(sending, now_ms=1)).code is Code.EDIT_UNCONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [
+        ({}, "The connection broke during the edit"),
+        ({"closed": True}, "The backend ended without a word"),
+        ({"closed": True, "complained": True}, "The backend answered with an error"),
+        ({"closed": True, "spoke": True}, "The backend answered, "),
+    ],
+)
+def test_an_edit_that_is_looked_for_until_the_deadline_is_told_by_how_its_answer_ended(shown, words):
+    sending = transitions.sending(transitions.started(make_job(), now_ms=0), sent=Sent(at_ms=0, before="d0"))
+    late = end_of_late(transitions.confirmation_needed(sending, now_ms=1, **shown))
+    assert late.code is Code.EDIT_UNCONFIRMED
+    assert late.detail.startswith(words)
 
 
 def test_a_job_that_our_storage_kept_to_the_end_blames_neither_the_backend_nor_its_caller():

@@ -22,6 +22,10 @@ _GENERATION_TIMES = 5
 _DRAFT_SHARE = 0.5
 #: by the clock, and not by it alone, since nobody may have looked
 _LEAST_LOOKS = 3
+#: in the place of "the connection broke", where it did not; what the backend complained of, or said, is the reply
+_COMPLAINED = "The backend answered with an error, and no change could be confirmed."
+_SILENT = "The backend ended without a word, and no change could be confirmed."
+_SPOKE = "The backend answered, and no change could be confirmed in the job's time."
 
 
 class EditOutcome(Enum):
@@ -160,6 +164,16 @@ def next_read_in_s(job: Job, settings: Settings, now_ms: int, *, changed: bool) 
     left_s = patience_s(job, settings) - (now_ms - recovery.since_ms) / 1000
     growing_s = min(settings.settle_s * (1 << min(recovery.reads, 10)), settings.recover_every_s)
     return settings.settle_s if left_s <= 0 else min(growing_s, left_s + 0.01)
+
+
+def unconfirmed_words(job: Job) -> str | None:
+    """Say how the message's answer ended; None: it broke off, or nobody heard its end, as `edit_unconfirmed` itself says."""
+    recovery = job.recovery
+    if recovery is None or not (recovery.closed or recovery.complained):
+        return None
+    if recovery.complained:
+        return _COMPLAINED
+    return _SPOKE if recovery.spoke else _SILENT
 
 
 def required_intent(job: Job) -> tuple[Sent, Recovery]:

@@ -51,7 +51,7 @@ class JobExecution:
         self.context = context
         self.lease = lease
         self._attempts = claim.job.attempts + (claim.left_behind and claim.job.attempts > 0)
-        self.job = self._counted(claim.job)
+        self.job = transitions.looked_at(self._counted(claim.job), now_ms=self.now_ms)
         self.session = claim.session
         self._webhook, self._stored_webhook = claim.webhook, claim.stored_webhook
         self.crashes = claim.crashes
@@ -128,6 +128,11 @@ class JobExecution:
             self.context.token_pool.reservations.note_taken(answers.taken)
             handover = msgspec.structs.replace(handover, reserved_token_id=answers.taken.token_id)
         return msgspec.structs.replace(handover, may_send=_is_intent(old, self.job), use=answers.use)
+
+    @property
+    def job_without_unsent(self) -> Job:
+        """The record without a message that was announced and not sent: of that nobody is to think that it may be out."""
+        return transitions.message_withheld(self.job) if self.handover.may_send else self.job
 
     def give_up_permission(self) -> None:
         """The message's bytes go out now: nobody may send them again, whatever comes of it."""

@@ -34,7 +34,7 @@ async def handle_error(execution: JobExecution, error: Permanent | Temporary | B
     """Turn what a step raised into the next record."""
     match error:
         case Permanent():
-            return await fail(execution, error, execution.job)
+            return await fail(execution, error, execution.job_without_unsent)
         case Temporary():
             return await wait(execution, error, execution.job)
     return await handle_fault(execution, error)

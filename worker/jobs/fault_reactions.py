@@ -13,6 +13,7 @@ from core.model.session import Session
 from core.model.transitions import BEFORE_MESSAGE
 from core.profiles import PROFILES
 from worker.backend.faults import BackendFault, Fault
+from worker.jobs.edit_outcome import unconfirmed_words
 
 #: the calls whose refusal can be about a file
 _MEDIA_CALLS = ("upload", "message")
@@ -61,7 +62,7 @@ def reaction_to(fault: BackendFault) -> Reaction:
 def end_after(fault: BackendFault, job: Job) -> Permanent:
     """Say how a job ends that gives up after a fault: by what was refused, and by what was paid for already."""
     if job.stage is Stage.RECOVERING:
-        return Permanent(Code.EDIT_UNCONFIRMED, fault.detail or None)
+        return Permanent(Code.EDIT_UNCONFIRMED, fault.detail or unconfirmed_words(job))
     if fault.fault is Fault.SCOPE_MISSING and fault.call != "anonymous_token":
         return Permanent(Code.SCOPE_MISSING, fault.detail or None)
     if fault.fault is Fault.RENDER_UNKNOWN:

@@ -122,9 +122,9 @@ async def _discard_unless_named(context: WorkerContext, job_id: str, path: str) 
 
 async def _let_go(execution: JobExecution) -> None:
     """Let another worker go on, which announces anew what was announced here and not sent: else it would look for an edit."""
-    job = execution.job
-    if execution.handover.may_send and job.status is Status.RUNNING:
-        await execution.commit(StepResult(transitions.message_refused(job)))
+    known = execution.job_without_unsent
+    if known is not execution.job:
+        await execution.commit(StepResult(known))
     with suppress(TimeoutError):  # then the lease runs out by itself
         async with asyncio.timeout(execution.context.settings.lease_s):
             await until_redis_answers(partial(execution.context.leases.hand_back, execution.lease))
@@ -199,9 +199,7 @@ async def _after_surprise(execution: JobExecution) -> StepResult:
 
 def _as_far_as_known(execution: JobExecution) -> Job:
     """The record after a step of which nobody knows how far it came, but for a message: that went out, or did not."""
-    job = execution.job
-    if execution.handover.may_send and job.status is Status.RUNNING:
-        return transitions.message_refused(job)
+    job = execution.job_without_unsent
     return transitions.upload_interrupted(job) if job.stage is Stage.UPLOADING else job
 
 

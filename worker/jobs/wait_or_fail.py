@@ -39,7 +39,7 @@ async def wait(execution: JobExecution, reason: Temporary, job: Job) -> StepResu
             return await fail(execution, Permanent(Code.CREDITS_EXHAUSTED), job)
     until_ms = max(now_ms, min(now_ms + int(grown_s(reason.delay_s, times) * 1000), by_ms))
     if lacks_credits:
-        # the look by which it knows that there are none yet, however late that came, is part of its wait
+        # the look by which it knows that there are none yet is part of its wait
         from_ms = before.until_ms if before else now_ms
         job = transitions.credits_awaited(job, from_ms=from_ms, until_ms=until_ms)
     waiting = transitions.waiting(job, reason=reason.reason, until_ms=until_ms, times=times, since_ms=since_ms)

@@ -12,6 +12,7 @@ from core.store.redis.codec import pack_json
 from worker.backend import drafts
 from worker.backend.responses import State
 from worker.jobs.credit_reading import CreditReading
+from worker.jobs.deadline import require_time_to_edit
 from worker.jobs.execution import JobExecution
 from worker.jobs.retry_policy import UNSEEN, repeat_s
 from worker.jobs.settlement import is_settling, take_reading_to_send, work_of
@@ -23,7 +24,7 @@ _LOOKS_AGAIN = 2
 
 
 async def announce_message(execution: JobExecution) -> StepResult:
-    """Write down the draft and the balance as they are, and that the message goes out next."""
+    """Write down the draft and the balance as they are, and that the message goes out next. Raises Permanent where that is too late."""
     settling = execution.session.settling_until_ms > execution.now_ms
     reading = await take_reading_to_send(execution, closely=settling)
     if is_settling(execution, reading):
@@ -32,6 +33,7 @@ async def announce_message(execution: JobExecution) -> StepResult:
     if _may_show_yet(execution, state):
         pause_s = repeat_s(execution.job, execution.context.settings, after=UNSEEN)
         return StepResult(transitions.trying_again(execution.job, after=UNSEEN), park_s=pause_s)
+    require_time_to_edit(execution.job, now_ms=execution.now_ms)
     draft_before = pack_json(state.draft)
     return StepResult(
         transitions.sending(execution.job, sent=_intent(execution, state, reading)),

@@ -31,12 +31,12 @@ async def cancel(execution: JobExecution) -> StepResult:
     if status and status.status == "completed" and job.render:
         done = transitions.rendered(job, url=status.url, duration_s=status.duration_s, size_bytes=status.size_bytes)
         return StepResult(done)
-    sent = None if execution.handover.may_send else job.sent
-    if sent and not job.edited:
-        return await _wait_for_late_effects(execution, sent)
+    job = execution.job_without_unsent
+    if job.sent and not job.edited:
+        return await _wait_for_late_effects(execution, job.sent)
     session = await _count_file_in_doubt(execution)
     canceled = transitions.canceled(job, now_ms=execution.now_ms)
-    return StepResult(canceled if sent else transitions.with_cost(canceled, **NOTHING_SPENT), session)
+    return StepResult(canceled if job.sent else transitions.with_cost(canceled, **NOTHING_SPENT), session)
 
 
 async def _count_file_in_doubt(execution: JobExecution) -> Session | None:

@@ -19,6 +19,7 @@ from worker.backend.client import Credentials
 from worker.backend.events import Heartbeat, StreamEvent
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.transcript import Transcript
+from worker.jobs.deadline import require_time_to_edit
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.confirm import confirm
@@ -51,6 +52,9 @@ async def edit(execution: JobExecution) -> StepResult:
         return StepResult(transitions.confirmation_needed(execution.job, now_ms=execution.now_ms))
     credentials, session_id = await execution.credentials(), execution.backend_session()
     await execution.context.leases.ensure_held(execution.lease)
+    require_time_to_edit(
+        execution.job, now_ms=execution.now_ms
+    )  # to write the intent may have taken as long as Redis was away
     execution.give_up_permission()
     heard = await _send(execution, credentials, session_id)
     return StepResult(_written_down(execution.job, heard, now_ms=execution.now_ms))

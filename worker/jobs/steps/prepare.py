@@ -12,6 +12,7 @@ from core.model.job import Job, Stage
 from core.model.message_cost import cost_to_reserve, exceeds_limit
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.responses import OpenedSession
+from worker.jobs.deadline import require_time_to_edit
 from worker.jobs.execution import JobExecution
 from worker.jobs.language import detect_language
 from worker.jobs.step_result import Handover, StepResult
@@ -25,9 +26,10 @@ _NO_ROOM_S = 15.0
 
 
 async def prepare(execution: JobExecution) -> StepResult:
-    """Find what the job runs on. Ends it where it would cost too much."""
+    """Find what the job runs on. Ends it where it would cost too much, or its edit come too late."""
     job, session = execution.job, execution.session
     _require_budget(job)
+    require_time_to_edit(job, now_ms=execution.now_ms)
     if job.token_id is None or execution.handover.reserved_token_id != job.token_id:
         if not has_room(execution.context.leases.count("job"), places=execution.context.settings.worker_jobs):
             now_ms = execution.now_ms

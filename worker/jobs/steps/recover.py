@@ -17,15 +17,12 @@ from worker.jobs.edit_outcome import (
     next_read_in_s,
     outcome_after_read,
     required_intent,
+    unconfirmed_words,
 )
 from worker.jobs.execution import JobExecution
 from worker.jobs.step_result import StepResult
 from worker.jobs.steps.finish_edit import finish_edit, finish_unseen, finish_without_edit
 from worker.jobs.steps.read_state import StateReading, look
-
-#: in the place of "the connection broke", where it did not; what the backend complained of is the reply
-_COMPLAINED = "The backend answered with an error, and no change could be confirmed."
-_SILENT = "The backend ended without a word, and no change could be confirmed."
 
 
 async def recover(execution: JobExecution) -> StepResult:
@@ -52,16 +49,8 @@ async def recover(execution: JobExecution) -> StepResult:
             return await finish_without_edit(execution, job, seen.reading)
         case EditOutcome.UNCONFIRMED:
             RECOVERIES.labels("unconfirmed").inc()
-            raise Permanent(Code.EDIT_UNCONFIRMED, _unconfirmed_words(job))
+            raise Permanent(Code.EDIT_UNCONFIRMED, unconfirmed_words(job))
     return _read_again(execution, job, seen)
-
-
-def _unconfirmed_words(job: Job) -> str | None:
-    """Say how the message's answer ended; None: it broke off, or nobody heard its end, as the code itself says."""
-    _, recovery = required_intent(job)
-    if recovery.complained:
-        return _COMPLAINED
-    return _SILENT if recovery.closed else None
 
 
 def _only_talked(job: Job, seen: StateReading) -> bool:
