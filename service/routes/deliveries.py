@@ -112,9 +112,10 @@ async def list_deliveries(request: ApiRequest, params: NamedDependency[Deliverie
 async def redeliver(
     request: ApiRequest, delivery_id: FromPath[str], idempotency_key: IdempotencyKeyHeader = None
 ) -> Response[bytes]:
-    """Send a callback again, under the same event id, whatever came of it before.
+    """Send a callback again, under the same event id, whatever came of it before. One that waits for its next attempt goes out
+    at once, and its schedule begins anew.
 
-    When: your receiver missed it, or lost what it got. One that remembers ids takes it once all the same.
+    When: your receiver missed it, or lost what it got, or works again. One that remembers ids takes it once all the same.
     Cost: nothing; up to ten calls of your receiver.
     """
     context, tenant = context_of(request), request.user.tenant

@@ -335,7 +335,7 @@ class DeliveryView(View, kw_only=True):
     why: str | None
     #: The attempts so far, oldest first.
     attempts: tuple[AttemptView, ...]
-    #: When the next attempt comes; null: none does.
+    #: When the next attempt comes; null: at once while it is `pending`, and else none does.
     next_attempt_at: Timestamp | None
     #: When the event happened.
     created_at: Timestamp
