@@ -208,6 +208,11 @@ CALLBACKS_PENDING = _gauge(
 CALLBACKS_OLDEST_SECONDS = _gauge(
     "callbacks_oldest_seconds", "How long the oldest pending delivery has been under way.", by=Shows.WORKER
 )
+CALLBACKS_OVERDUE_SECONDS = _gauge(
+    "callbacks_overdue_seconds",
+    "For how long that callback has been due, first or again, which no worker has taken up for longest; 0: none is.",
+    by=Shows.WORKER,
+)
 CALLBACKS_DEAD = _gauge("callbacks_dead", "Deliveries that were given up.", by=Shows.WORKER)
 TLS_FAILURES = _counter(
     "tls_failures_total",

@@ -146,8 +146,8 @@ PROBLEMS: Mapping[ProblemCode, ProblemMeaning] = MappingProxyType(
         "being_sent": ProblemMeaning(
             "The callback is still being sent.",
             True,
-            "Its schedule of attempts still runs, so a second one would only double it.",
-            "Wait until the delivery is `delivered` or `dead`.",
+            "An attempt is under way, or comes at once, so a second one would only double it.",
+            "Wait until the delivery is `delivered` or `dead`, or its `next_attempt_at` lies ahead.",
         ),
         "in_progress": ProblemMeaning(
             "A call with this Idempotency-Key is under way.",

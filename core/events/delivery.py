@@ -51,7 +51,7 @@ class Delivery(Record, frozen=True, kw_only=True):
     #: attempts in a row that we spoilt ourselves, and that do not count
     spoilt: int = 0
     next_at_ms: int | None = None
-    #: when it was last asked for again, after an end
+    #: when it was last asked for again, after an end or before its next attempt
     again_at_ms: int | None = None
     why: str | None = None
 

@@ -3,11 +3,10 @@
 Pure. It is in answers alone: events and callbacks stay small, and repeat no prompt.
 """
 
-from urllib.parse import urlsplit
-
 from core.model.job import Job, MediaRef, Webhook
 from core.model.plan import Output
 from core.model.view import View
+from core.model.webhook import without_query
 
 
 # Comments that begin with "#:" are shown to callers.
@@ -78,5 +77,4 @@ def _media(file: MediaRef) -> MediaView:
 
 
 def _webhook(webhook: Webhook) -> JobWebhookView:
-    bare = urlsplit(webhook.url)._replace(query="", fragment="").geturl()
-    return JobWebhookView(url=bare, events=webhook.events)
+    return JobWebhookView(url=without_query(webhook.url), events=webhook.events)

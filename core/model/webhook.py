@@ -1,8 +1,14 @@
 """A tenant's default webhook: where callbacks go for jobs that name none, how that URL has done, and what signs them."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from core.model.job import Record
+
+
+def without_query(url: str) -> str:
+    """Show a callback URL to whoever reads jobs: in its query tokens often stand, for which the scope `admin` is needed."""
+    return urlsplit(url)._replace(query="", fragment="").geturl()
 
 
 class TenantWebhook(Record, frozen=True, kw_only=True):

@@ -32,6 +32,11 @@ class _Written(NamedTuple):
     default_changed: bool = False
 
 
+class _Repeated(NamedTuple):
+    written: bool = False
+    being_sent: bool = False
+
+
 class _Woken(NamedTuple):
     #: the last one that was looked at, where there may be more
     last: str | None = None
@@ -39,6 +44,10 @@ class _Woken(NamedTuple):
 
 class DefaultUrlChanged(Exception):  # noqa: N818 - it says what happened
     """The tenant has set or enabled its default URL since the claim, or it has taken something: this is not the last word."""
+
+
+class BeingSent(Exception):  # noqa: N818 - it says what happens
+    """An attempt at this delivery is under way, or about to be made."""
 
 
 @redacted_repr("owner", "delivery", "event")
@@ -137,7 +146,7 @@ class Deliveries:
         }
 
     async def send_again(self, delivery: Delivery, *, in_ms: int = 0, audit: AuditEntry | None = None) -> Delivery:
-        """Start an ended delivery's schedule anew, whatever came of it before, and return it as it is now.
+        """Start a delivery's schedule anew, whatever came of it before, and return it as it is now. Raises BeingSent.
 
         `in_ms`: not at once, before all else, but then, as what has slept. Where somebody else has just done so, that stays
         as it is. `audit`: an operator asked for it, which is written in the same step.
@@ -150,11 +159,12 @@ class Deliveries:
             next_at_ms=None,
             again_at_ms=self._clock.now_ms(),
         )
-        how = {"status_before": str(delivery.state), "in_ms": in_ms, "audit": audit_argument(audit)}
-        arguments = self._arguments(again) | how
-        if (await self._store.run("repeat_delivery", arguments, _Written)).written:
-            return again
-        return await self.load(delivery.id) or again
+        before = {"status_before": str(delivery.state), "next_at_ms": delivery.next_at_ms}
+        arguments = self._arguments(again) | before | {"in_ms": in_ms, "audit": audit_argument(audit)}
+        found = await self._store.run("repeat_delivery", arguments, _Repeated)
+        if found.being_sent:
+            raise BeingSent(delivery.id)
+        return again if found.written else await self.load(delivery.id) or again
 
     async def wake_for_default(self, tenant: str) -> None:
         """Have a tenant's callbacks to its default URL come soon: it was set, enabled or unset. Safe to repeat."""

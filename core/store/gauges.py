@@ -40,6 +40,9 @@ class Gauges(NamedTuple):
     credits: dict[str, int]
     pending: int
     oldest_pending_at_ms: int | None
+    #: since when that callback is due which has waited longest for a worker to take it up. 0: none waits; None: an older release
+    #: has counted, which does not tell
+    oldest_due_callback_ms: int | None
     dead: int
     tenants_paused: int
     everybody_paused: bool
@@ -89,6 +92,7 @@ def _gauges_of(numbers: dict[str, int]) -> Gauges:
         credits={kind: numbers.get(f"token {kind}", 0) for kind in ("available", "frozen", "reserved")},
         pending=numbers["pending"],
         oldest_pending_at_ms=numbers["oldest_pending_ms"] or None,
+        oldest_due_callback_ms=numbers.get("oldest_due_callback_ms"),
         dead=numbers["dead"],
         # a worker of an older release, which knows no pauses, may have counted
         tenants_paused=numbers.get("tenants_paused", 0),

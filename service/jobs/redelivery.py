@@ -5,6 +5,7 @@ from typing import NamedTuple
 from core.events.delivery import Delivery, DeliveryState
 from core.ids import first_id
 from core.store.audit import AuditEntry
+from core.store.deliveries import BeingSent
 from service.context import ApiContext
 from service.problems import ApiError
 
@@ -29,10 +30,11 @@ class SentAgain(NamedTuple):
 
 
 async def send_again(context: ApiContext, delivery: Delivery, *, audit: AuditEntry | None = None) -> Delivery:
-    """Start a delivery's schedule anew. Raises ApiError (409) while it goes on. `audit`: an operator asks for it."""
-    if delivery.state is DeliveryState.PENDING:
-        raise ApiError(409, "being_sent", "Send it again when its schedule has ended.")
-    return await context.deliveries.send_again(delivery, audit=audit)
+    """Start a delivery's schedule anew. Raises ApiError (409) while it is being sent. `audit`: an operator asks for it."""
+    try:
+        return await context.deliveries.send_again(delivery, audit=audit)
+    except BeingSent:
+        raise ApiError(409, "being_sent", "An attempt is under way, or about to be made.") from None
 
 
 async def send_range_again(

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 
 from core.clock import rfc3339
 from core.events.delivery import Attempt, Delivery, DeliveryState
+from core.model.webhook import without_query
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
@@ -34,7 +35,7 @@ def delivery_view(delivery: Delivery, event_id: str) -> DeliveryView:
         type=delivery.type,
         job_id=None if of_batch else delivery.job_id,
         batch_id=delivery.job_id if of_batch else None,
-        url=delivery.url,
+        url=without_query(delivery.url) if delivery.url else None,
         status=delivery.state,
         why=delivery.why,
         attempts=tuple(_attempt_view(a) for a in delivery.attempts),
@@ -111,9 +112,10 @@ async def list_deliveries(request: ApiRequest, params: NamedDependency[Deliverie
 async def redeliver(
     request: ApiRequest, delivery_id: FromPath[str], idempotency_key: IdempotencyKeyHeader = None
 ) -> Response[bytes]:
-    """Send a callback again, under the same event id, whatever came of it before.
+    """Send a callback again, under the same event id, whatever came of it before. One that waits for its next attempt goes out
+    at once, and its schedule begins anew.
 
-    When: your receiver missed it, or lost what it got. One that remembers ids takes it once all the same.
+    When: your receiver missed it, or lost what it got, or works again. One that remembers ids takes it once all the same.
     Cost: nothing; up to ten calls of your receiver.
     """
     context, tenant = context_of(request), request.user.tenant

@@ -308,7 +308,7 @@ class AttemptView(View, kw_only=True):
     status: int | None
     #: How long the receiver took, in milliseconds. 15,000 is the end of patience.
     latency_ms: int
-    #: Why there was no good answer, in a sentence; null: there was.
+    #: Why there was no answer, in a sentence; null: there was one, and `status` says whether it was good.
     error: str | None
     #: The start of what the receiver answered.
     answer: str
@@ -327,7 +327,7 @@ class DeliveryView(View, kw_only=True):
     job_id: str | None
     #: The batch that it is about; null: it is about a job.
     batch_id: str | None
-    #: Where it goes; null: to the tenant's default, as that is at each attempt.
+    #: Where it goes, without its query, in which tokens often stand; null: to the tenant's default, as that is at each attempt.
     url: str | None
     #: What became of it.
     status: DeliveryState
@@ -335,7 +335,7 @@ class DeliveryView(View, kw_only=True):
     why: str | None
     #: The attempts so far, oldest first.
     attempts: tuple[AttemptView, ...]
-    #: When the next attempt comes; null: none does.
+    #: When the next attempt comes; null: at once while it is `pending`, and else none does.
     next_attempt_at: Timestamp | None
     #: When the event happened.
     created_at: Timestamp

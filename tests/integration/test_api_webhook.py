@@ -71,7 +71,9 @@ async def sleeping_delivery(api: Api, **ask: Any) -> str:
     job = await api.submit(**ask)
     await succeed(api.context, job["id"])
     ((delivery, _),) = await api.context.deliveries.of_job(job["id"])
-    await api.context.deliveries.record(delivery, owner=None, wake_ms=api.context.clock.now_ms() + 3_600_000)
+    wake_ms = api.context.clock.now_ms() + 3_600_000
+    asleep = msgspec.structs.replace(delivery, round=1, next_at_ms=wake_ms)
+    await api.context.deliveries.record(asleep, owner=None, wake_ms=wake_ms)
     return delivery.id
 
 
@@ -202,12 +204,28 @@ async def test_what_was_sent_is_listed_with_each_attempt(api: Api) -> None:
         assert (await stranger.post(f"/v1/deliveries/{delivery_id}/redeliver")).status_code == 404
 
 
+async def test_where_it_goes_is_told_without_the_query_in_which_a_token_may_stand(api: Api) -> None:
+    job = await api.submit(webhook={"url": "https://u.example.com:8443/in?token=hush#x", "events": ["job.queued"]})
+    [delivery] = (await api.http.get(f"/v1/jobs/{job['id']}/deliveries")).json()["data"]
+    assert delivery["url"] == "https://u.example.com:8443/in"
+
+
 async def test_one_is_sent_again_and_not_twice_at_once(api: Api) -> None:
     delivery_id = await dead_delivery(api)
     again = await api.http.post(f"/v1/deliveries/{delivery_id}/redeliver")
     assert (again.status_code, again.json()["status"]) == (202, "pending")
     assert (await api.http.get("/v1/deliveries")).json()["data"] == []
     assert (await api.http.post(f"/v1/deliveries/{delivery_id}/redeliver")).status_code == 409
+
+
+async def test_one_that_waits_for_its_next_attempt_is_sent_at_once_where_that_is_asked_for(api: Api) -> None:
+    delivery_id = await sleeping_delivery(api, webhook={"url": URL})
+    again = await api.http.post(f"/v1/deliveries/{delivery_id}/redeliver")
+    assert (again.status_code, again.json()["status"], again.json()["next_attempt_at"]) == (202, "pending", None)
+    queued_at = await api.context.store.redis.zscore(key("arq_queue"), delivery_id)
+    assert queued_at < api.context.clock.now_ms()
+    twice = await api.http.post(f"/v1/deliveries/{delivery_id}/redeliver")
+    assert (twice.status_code, twice.json()["code"]) == (409, "being_sent")
 
 
 async def test_one_whose_job_is_deleted_as_it_is_sent_again_is_there_no_more(api: Api, monkeypatch) -> None:

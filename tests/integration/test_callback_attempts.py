@@ -78,6 +78,19 @@ async def test_a_status_is_the_answer_and_a_redirect_is_not_followed(client, rec
     assert len(await receiver.received()) == 1
 
 
+@pytest.mark.parametrize("location", [b"myapp:done", b"https://h:port/", b"https://\xc3\xbc..\xff/", b"/a\x01b"])
+async def test_a_redirect_is_an_answer_wherever_it_leads(client, location):
+    async def redirect(reader, writer):
+        await reader.readuntil(BODY)
+        head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: %s\r\nRetry-After: 9\r\n" % location
+        writer.write(head + b"webhook-delivery: abort-message\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with served(redirect) as port:
+        answer = await send(client, f"http://127.0.0.1:{port}/")
+    assert (answer.status, answer.error, answer.retry_after_s, answer.abort) == (307, None, 9.0, True)
+
+
 @pytest.mark.parametrize("form", ["seconds", "date"])
 async def test_both_forms_of_retry_after_are_understood(client, receiver, form):
     began_s = stopwatch_s()

@@ -34,7 +34,7 @@ from tests.redis_fixture import patient
 from tests.store_fixture import Core, core, settings_for
 from tests.until import PATIENCE_S
 from worker.callbacks.deliver import group_of, run_delivery
-from worker.callbacks.retry_policy import STEPS_S, WORN_OUT, WORN_OUT_S
+from worker.callbacks.retry_policy import NO_TURN, STEPS_S, WORN_OUT, WORN_OUT_S
 from worker.context import WorkerContext, build_context
 from worker.metrics import preset_metrics
 from worker.outbound.host_limits import PER_HOST, RULE, HostLimits
@@ -459,6 +459,25 @@ async def test_who_finds_no_place_sleeps_without_using_up_an_attempt_and_others_
         assert (stale.state, stale.attempts) == (DeliveryState.DEAD, ())
         assert (await after_attempt(context, stranger)).state is DeliveryState.DELIVERED, "though it is the same host"
         assert len(await receiver.received(path="/hook/hang")) == PER_HOST
+
+
+async def test_what_gets_no_turn_at_its_host_for_a_week_is_given_up_and_can_be_sent_again(core, context, receiver):
+    """Nobody disables a URL that jobs name: thousands of callbacks would come again every few minutes, for as long as jobs are kept."""
+    [waiting] = await told(core, f"{receiver.hook}/hang")
+    found = []
+    for days in (6, 2):
+        core.clock.turn(by_s=days * DAY_S)
+        taken = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(PER_HOST)]
+        async with hanging(context, receiver, taken, give_up=True):
+            found.append(await after_attempt(context, waiting))
+    assert [(each.state, each.why) for each in found] == [
+        (DeliveryState.PENDING, None),
+        (DeliveryState.DEAD, NO_TURN.reason),
+    ]
+    taken = [(await told(core, f"{receiver.hook}/hang"))[0] for _ in range(PER_HOST)]
+    async with hanging(context, receiver, taken, give_up=True):
+        await core.deliveries.send_again(found[-1])
+        assert (await after_attempt(context, waiting)).state is DeliveryState.PENDING, "it is asked for since now"
 
 
 async def test_those_who_sleep_are_called_before_their_time_once_their_host_has_room(core, context, receiver):

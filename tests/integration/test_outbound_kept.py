@@ -7,8 +7,10 @@ from ipaddress import ip_network
 import httpx
 import pytest
 
+from core.clock import stopwatch_s
 from tests.slow_peer import bytes_taken_late, standing_still
 from tests.until import PATIENCE_S
+from worker.connections.idle import LONGEST_LIFE_S, IdleConnections, Origin
 from worker.outbound.client import guarded_client
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -78,6 +80,29 @@ async def test_a_polite_connection_serves_again(client):
     async with serving(OK, OK, OK) as server:
         await post(client, server, times=3)
     assert (server.connections, len(server.bodies)) == (1, 3)
+
+
+class Idle:
+    """A connection of some age that is fit to serve."""
+
+    is_reusable = True
+    is_closed = False
+
+    def __init__(self, *, age_s):
+        self.opened_s = stopwatch_s() - age_s
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_one_that_is_always_in_use_ends_all_the_same_so_that_its_name_is_asked_for_again():
+    """A receiver that moves by DNS would be called where it was, for as long as somebody there answers."""
+    origin, kept = Origin("https", "hooks.example.com", 443), IdleConnections(most=2, longest_s=15.0)
+    young, old = Idle(age_s=LONGEST_LIFE_S / 2), Idle(age_s=LONGEST_LIFE_S + 1)
+    for each in (young, old):
+        kept.keep(origin, each)
+    assert (young.is_closed, old.is_closed) == (False, True)
+    assert kept.take(origin) is young
 
 
 async def test_one_that_dies_with_the_request_under_way_is_replaced_at_once(client):

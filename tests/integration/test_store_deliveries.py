@@ -6,7 +6,7 @@ import pytest
 from core.events.delivery import Delivery, DeliveryState
 from core.model.job import Webhook
 from core.model.webhook import TenantWebhook
-from core.store.deliveries import KEPT_MS
+from core.store.deliveries import KEPT_MS, BeingSent
 from core.store.leases import LeaseLost
 from core.store.redis.functions import AHEAD_MS
 from core.store.redis.keys import key
@@ -131,6 +131,42 @@ async def test_a_dead_delivery_can_be_sent_again_under_the_same_event(core: Core
     second = await claim(core, delivery, "w:2")
     assert first.event is not None
     assert second.event == first.event
+
+
+async def test_one_that_sleeps_begins_its_schedule_anew_and_one_that_is_at_work_or_due_is_left_alone(
+    core: Core, delivery: Delivery
+) -> None:
+    with pytest.raises(BeingSent):
+        await core.deliveries.send_again(delivery)
+    await claim(core, delivery)
+    with pytest.raises(BeingSent):
+        await core.deliveries.send_again(delivery)
+    asleep = await put_to_sleep(core, delivery)
+    again = await core.deliveries.send_again(asleep)
+    assert (again.round, again.next_at_ms, again.attempts) == (0, None, asleep.attempts)
+    assert (await claim(core, again, "w:2")).delivery == again
+
+
+async def test_whoever_saw_one_asleep_that_was_tried_again_meanwhile_undoes_nothing(
+    core: Core, delivery: Delivery
+) -> None:
+    await claim(core, delivery)
+    seen = await put_to_sleep(core, delivery)
+    core.clock.turn(by_s=400)
+    await claim(core, delivery, "w:2")
+    later = await put_to_sleep(core, seen, "w:2")
+    with pytest.raises(BeingSent):
+        await core.deliveries.send_again(seen)
+    assert await core.deliveries.load(delivery.id) == later
+
+
+async def put_to_sleep(core: Core, delivery: Delivery, owner: str = "w:1") -> Delivery:
+    """End an attempt, as one that failed, for five minutes."""
+    wake_ms = core.clock.now_ms() + 300_000
+    tried = ended(delivery, DeliveryState.PENDING)
+    asleep = msgspec.structs.replace(tried, next_at_ms=wake_ms)
+    await core.deliveries.record(asleep, owner=owner, wake_ms=wake_ms)
+    return asleep
 
 
 async def test_deliveries_that_were_never_there_cannot_be_recorded(core: Core, delivery: Delivery) -> None:

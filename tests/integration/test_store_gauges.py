@@ -147,6 +147,37 @@ async def test_pending_callbacks_and_the_oldest_are_counted_till_they_arrive_or_
     assert (found.pending, found.oldest_pending_at_ms, found.dead) == (0, None, 1)
 
 
+async def test_the_callback_that_is_due_longest_is_told_until_somebody_takes_it_up(core: Core) -> None:
+    await core.slots(10)
+    begun_ms = core.clock.now_ms()
+    job = await core.submit(webhook=Webhook(url="https://a.example", events=("job.queued", "job.started")))
+    core.clock.turn(by_s=30)
+    await core.begin(job)
+    (first, _), (second, _) = await core.deliveries.of_job(job.id)
+    waits = [(await core.gauges()).oldest_due_callback_ms]
+    for delivery in (first, second):
+        await core.deliveries.claim(delivery.id, owner=f"w:{delivery.id}", lease_ms=60_000)
+        waits.append((await core.gauges()).oldest_due_callback_ms)
+    assert waits[0] is not None
+    assert waits[1] is not None
+    assert 0 <= waits[0] - begun_ms < 30_000, "the first one, which nobody has taken"
+    assert 0 <= waits[1] - begun_ms - 30_000 < 30_000
+    assert waits[2] == 0, "both are held"
+
+
+async def test_a_callback_that_is_tried_again_later_is_due_from_then_on_behind_whatever_jobs(core: Core) -> None:
+    await core.slots(10)
+    job = await core.submit(webhook=Webhook(url="https://a.example", events=("job.queued",)))
+    [(delivery, _)] = await core.deliveries.of_job(job.id)
+    await core.deliveries.claim(delivery.id, owner="w:1", lease_ms=60_000)
+    due_ms = core.clock.now_ms() + 300_000
+    await core.deliveries.record(delivery, owner="w:1", wake_ms=due_ms)
+    await core.redis.zadd(key("arq_queue"), {new_id("job"): due_ms - 1000 - n for n in range(1500)})
+    asleep = (await core.gauges()).oldest_due_callback_ms
+    core.clock.turn(by_s=400)
+    assert (asleep, (await core.gauges()).oldest_due_callback_ms) == (0, due_ms)
+
+
 async def test_one_worker_counts_for_all_and_another_follows_when_it_is_gone(core: Core) -> None:
     core.with_settings(sweep_s=0.05)
     at_first = await core.gauges("one")

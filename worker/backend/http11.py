@@ -59,6 +59,7 @@ class BackendConnection:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self.opened_s = stopwatch_s()
         self._is_reusable = False
 
     @property

@@ -37,6 +37,7 @@ from worker.callbacks.retry_policy import (
     Decision,
     decide,
     disable_if_worn_out,
+    given_up_waiting,
     is_silence,
     is_stale_progress,
     is_taken,
@@ -166,8 +167,8 @@ def _url_of(claim: DeliveryClaim) -> str | Dead:
 
 async def _postpone(context: WorkerContext, claim: DeliveryClaim, turn_ms: int) -> None:
     """Let go of a delivery that can't be sent now; no attempt is used up."""
-    if is_stale_progress(claim.delivery, at_ms=turn_ms):
-        return await _record(context, claim, None, NO_NEWS)
+    if over := given_up_waiting(claim.delivery, since_ms=_since_ms(claim), at_ms=turn_ms):
+        return await _record(context, claim, None, over)
     waiting = DeliveryOutcome(msgspec.structs.replace(claim.delivery, next_at_ms=turn_ms), turn_ms, None, None)
     written = await _write(context, claim, None, waiting)
     return _count_lateness(claim, written.wake_ms or turn_ms)

@@ -21,6 +21,9 @@ WORN_OUT_S = 5 * 86_400
 WORN_OUT = "Nothing but failures for 5 days."
 #: So many attempts in a row that we spoilt are made anew, after growing pauses; the next one counts for the delivery.
 MOST_SPOILT, FIRST_SPOILT_PAUSE_S = 6, 2.0
+#: No schedule lasts so long, however far a receiver stretches its steps. What has got no turn by then, its host being silent or full,
+#: is given up: each that waits costs Redis and a worker something every few minutes, and a URL that jobs name is never disabled.
+NO_TURN_S = 7 * 86_400
 #: A progress event that could not be sent for so long says nothing any more: the next one is due.
 _PROGRESS_LIFE_MS = 120_000
 
@@ -96,6 +99,7 @@ class DisableUrl(msgspec.Struct, frozen=True, tag=True):
 Decision = Delivered | RetryIn | Dead | DisableUrl
 
 NO_NEWS = Dead("It could not be sent while it was news.")
+NO_TURN = Dead("Its host was silent, or had no room for it, for 7 days.")
 
 
 def outcome_name(decision: Decision | type[Decision]) -> str:
@@ -171,6 +175,13 @@ def is_stale_progress(delivery: Delivery, *, at_ms: int) -> bool:
     """Tell whether a progress event would be no news any more by the time at which it can be sent, nor asked for lately."""
     since_ms = delivery.again_at_ms or delivery.created_at_ms
     return delivery.type == "job.progress" and at_ms > since_ms + _PROGRESS_LIFE_MS
+
+
+def given_up_waiting(delivery: Delivery, *, since_ms: int, at_ms: int) -> Dead | None:
+    """Say why a delivery is given up that is asked for since `since_ms`, and can't be sent before `at_ms`. None: it waits on."""
+    if is_stale_progress(delivery, at_ms=at_ms):
+        return NO_NEWS
+    return NO_TURN if at_ms > since_ms + NO_TURN_S * 1000 else None
 
 
 def disable_if_worn_out(

@@ -17,7 +17,7 @@ from core.clock import Clock, stopwatch_s
 from core.http.retry_after import parse_retry_after_s
 from worker.callbacks.retry_policy import AttemptFault, AttemptResult
 from worker.causes import causes_of
-from worker.outbound.client import ForbiddenTarget
+from worker.outbound.client import ForbiddenTarget, OutboundClient
 from worker.outbound.http11 import AnswerTooLarge
 from worker.outbound.loop_lag import LagWatch
 
@@ -61,9 +61,12 @@ class _Received:
         self.response: httpx.Response | None = None
         self.start = bytearray()
 
+    def note(self, response: httpx.Response) -> None:
+        self.response = response
+
 
 async def send(
-    client: httpx.AsyncClient,
+    client: OutboundClient,
     *,
     url: str,
     body: bytes,
@@ -98,7 +101,7 @@ def _failure(fault: BaseException, latency_ms: int, *, ours: bool) -> AttemptRes
 
 
 async def _exchange(
-    client: httpx.AsyncClient,
+    client: OutboundClient,
     url: str,
     body: bytes,
     headers: Mapping[str, str],
@@ -106,10 +109,12 @@ async def _exchange(
     *,
     silence_s: float,
 ) -> None:
-    asked, most = {"accept-encoding": "identity", **headers}, {"most_bytes": MAX_ANSWER_BYTES}
+    asked, wants = (
+        {"accept-encoding": "identity", **headers},
+        {"most_bytes": MAX_ANSWER_BYTES, "on_head": received.note},
+    )
     waits = httpx.Timeout(silence_s, connect=client.timeout.connect)
-    async with client.stream("POST", url, content=body, headers=asked, extensions=most, timeout=waits) as response:
-        received.response = response
+    async with client.stream("POST", url, content=body, headers=asked, extensions=wants, timeout=waits) as response:
         pieces = 0
         async for piece in response.aiter_raw():
             pieces += 1

@@ -28,9 +28,16 @@ class Connection(Protocol):
     def is_reusable(self) -> bool:
         """It has served, nothing is under way, and not a byte is left over."""
 
+    @property
+    def opened_s(self) -> float:
+        """When it was made, by `stopwatch_s`."""
+
     def close(self) -> None:
         """Let go of it."""
 
+
+#: A connection that is always in use would stay where its name led when it was made, though that has moved since: for this long.
+LONGEST_LIFE_S = 60.0
 
 C = TypeVar("C", bound=Connection)
 
@@ -56,8 +63,8 @@ class IdleConnections(Generic[C]):
         return None
 
     def keep(self, origin: Origin, connection: C) -> None:
-        """Put one here, or close it where it is not fit."""
-        if not connection.is_reusable:
+        """Put one here, or close it where it is not fit, or has lived long enough."""
+        if not connection.is_reusable or connection.opened_s < stopwatch_s() - LONGEST_LIFE_S:
             connection.close()
             return
         self._kept.append((stopwatch_s(), origin, connection))

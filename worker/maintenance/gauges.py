@@ -3,6 +3,7 @@
 from core.metrics import (
     CALLBACKS_DEAD,
     CALLBACKS_OLDEST_SECONDS,
+    CALLBACKS_OVERDUE_SECONDS,
     CALLBACKS_PENDING,
     CREDITS,
     GAUGES_TIMESTAMP,
@@ -46,6 +47,8 @@ def _show(found: Gauges) -> None:
         CREDITS.labels(kind).set(credits_)
     CALLBACKS_PENDING.set(found.pending)
     CALLBACKS_OLDEST_SECONDS.set(_age_s(found, found.oldest_pending_at_ms))
+    if found.oldest_due_callback_ms is not None:
+        CALLBACKS_OVERDUE_SECONDS.set(_age_s(found, found.oldest_due_callback_ms))
     CALLBACKS_DEAD.set(found.dead)
     GAUGES_TIMESTAMP.set(found.counted_at_ms / 1000)
 

@@ -32,11 +32,17 @@ FILMS_AT_ONCE, FILMS_PER_TENANT = 32, 24
 SENT_AT_ONCE, SENT_PER_TENANT = 128, 96
 
 
+async def _hand_over(answer: httpx.Response) -> None:
+    """Give an answer's head to who wants it (`on_head`), before httpx reads where it redirects to, and breaks at what is no URL."""
+    if on_head := answer.request.extensions.get("on_head"):
+        on_head(answer)
+
+
 class OutboundClient(httpx.AsyncClient):
     """What may dial the outside; made by `guarded_client` alone."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(event_hooks={"response": [_hand_over]}, **options)
         self.media_places = FairPlaces(in_all=MEDIA_AT_ONCE, per_tenant=MEDIA_PER_TENANT)
         self.film_places = FairPlaces(in_all=FILMS_AT_ONCE, per_tenant=FILMS_PER_TENANT)
         self.sending_places = FairPlaces(in_all=SENT_AT_ONCE, per_tenant=SENT_PER_TENANT)

@@ -12,6 +12,7 @@ from http import HTTPStatus
 import h11
 import httpx
 
+from core.clock import stopwatch_s
 from worker.connections.idle import OwnedBody
 from worker.connections.wire import Wire
 
@@ -39,6 +40,7 @@ class Http11Connection:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self.opened_s = stopwatch_s()
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
         self._answers = 0
         self._doubtful = False

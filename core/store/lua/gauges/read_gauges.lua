@@ -8,6 +8,29 @@ local function at_least_0(text)
   return math.max(0, sum_of(text))
 end
 
+local oldest_due_callback_ms
+do
+  local AT_ONCE, MOST = 1000, 10000
+
+  local function first_callback(from, to)
+    for seen = 0, MOST - AT_ONCE, AT_ONCE do
+      local found = call('ZRANGEBYSCORE', key.arq_queue(), from, to, 'WITHSCORES', 'LIMIT', seen, AT_ONCE)
+      for i = 1, #found, 2 do
+        if is_delivery(found[i]) then return tonumber(found[i + 1]) end
+      end
+      if #found < 2 * AT_ONCE then return nil end
+    end
+  end
+
+  -- Since when that callback is due which has waited longest for a worker to take it up; 0 where none waits. What is held has a
+  -- score that lies ahead. Of what is due the first ten thousand are looked at, jobs among them: a fleet that has more takes up nothing.
+  function oldest_due_callback_ms()
+    local slept_ms, ahead = first_callback(0, now_ms), first_callback('-inf', '(0')
+    local ahead_ms = ahead and ahead + AHEAD_MS
+    return slept_ms and ahead_ms and math.min(slept_ms, ahead_ms) or slept_ms or ahead_ms or 0
+  end
+end
+
 -- The oldest of a place are those that a process of another version has ended or forgotten.
 local function drop_ended_jobs(place, some)
   for _, id in ipairs(call('ZRANGE', key.jobs_at(place), 0, some - 1)) do
@@ -104,19 +127,22 @@ do
   end
 end
 
-local function drop_ended_deliveries(zset, state, some)
-  for _, id in ipairs(call('ZRANGE', zset, 0, some - 1)) do
-    if call('HGET', key.delivery(id), 'status') ~= state then call('ZREM', zset, id) end
+local mend
+do
+  local function drop_ended_deliveries(zset, state, some)
+    for _, id in ipairs(call('ZRANGE', zset, 0, some - 1)) do
+      if call('HGET', key.delivery(id), 'status') ~= state then call('ZREM', zset, id) end
+    end
   end
-end
 
-local function mend(a)
-  mend_queue(a.some)
-  for _, tenant in ipairs(call('SRANDMEMBER', key.tenants(), a.some)) do mend_tenant(tenant, a) end
-  drop_ended_deliveries(key.deliveries_pending(), 'pending', a.some)
-  drop_ended_deliveries(key.deliveries_dead(), 'dead', a.some)
-  index_strangers()
-  for _, token in ipairs(call('SRANDMEMBER', key.tokens(), a.some)) do index_token(token) end
+  function mend(a)
+    mend_queue(a.some)
+    for _, tenant in ipairs(call('SRANDMEMBER', key.tenants(), a.some)) do mend_tenant(tenant, a) end
+    drop_ended_deliveries(key.deliveries_pending(), 'pending', a.some)
+    drop_ended_deliveries(key.deliveries_dead(), 'dead', a.some)
+    index_strangers()
+    for _, token in ipairs(call('SRANDMEMBER', key.tokens(), a.some)) do index_token(token) end
+  end
 end
 
 local function count(a)
@@ -128,6 +154,7 @@ local function count(a)
   gauges.oldest_queued_ms = oldest_ms(key.queued_since(), gauges.queued)
   gauges.pending = call('ZCARD', key.deliveries_pending())
   gauges.oldest_pending_ms = oldest_ms(key.deliveries_pending(), gauges.pending)
+  gauges.oldest_due_callback_ms = gauges.pending > 0 and oldest_due_callback_ms() or 0
   gauges.dead = call('ZCARD', key.deliveries_dead())
   gauges.slots, gauges.workers = capacity()
   wake_tokens()
