@@ -12,13 +12,13 @@ import pytest
 
 from core.profiles import PROFILES
 from tests.peer_fixture import answered, page, peer
+from worker.backend.bodies import Redirected
 from worker.backend.breaker import FAILURES_ALLOWED
 from worker.backend.client import Backend, Credentials
 from worker.backend.events import Heartbeat, StreamError, Text, ToolResult, Unknown
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.multipart import SizeMismatch
 from worker.backend.requests import attribution
-from worker.backend.transport import Redirected
 
 CALLER = Credentials("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -401,7 +401,9 @@ async def test_a_refusal_of_a_message_is_heard_whatever_its_type_is_called(
 EVENTS = [{"type": "tool_result", "name": "cut", "result": {}}, {"type": "text", "content": "Done."}]
 
 
-@pytest.mark.parametrize("body", [EVENTS, {"code": 0, "data": EVENTS}, {"events": EVENTS}])
+@pytest.mark.parametrize(
+    "body", [EVENTS, {"code": 0, "data": EVENTS}, {"events": EVENTS}, {"code": 0, "data": {"events": EVENTS}}]
+)
 @pytest.mark.parametrize("blanks", [b"", b"\r\n", b"\xef\xbb\xbf"])
 async def test_a_message_that_is_answered_at_once_by_all_its_events_is_heard(body: object, blanks: bytes) -> None:
     written = blanks + json.dumps(body).encode()

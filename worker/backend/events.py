@@ -164,8 +164,9 @@ def as_stream(body: bytes) -> bytes:
 
 
 def _listed(answer: object) -> list[dict[str, Any]]:
-    """Find the events that an answer lists: ``{"code": 0, "data": [{"type": "text", …}]}``."""
-    held = [answer.get(key) for key in _LIST_KEYS] if isinstance(answer, dict) else []
+    """Find the events that an answer lists: ``{"code": 0, "data": [{"type": "text", …}]}``, ``{"data": {"events": […]}}``."""
+    holders = [answer, answer.get("data")] if isinstance(answer, dict) else []
+    held = [holder.get(key) for holder in holders if isinstance(holder, dict) for key in _LIST_KEYS]
     return [frame for each in held if isinstance(each, list) for frame in each if isinstance(frame, dict)]
 
 
