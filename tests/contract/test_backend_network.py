@@ -12,13 +12,13 @@ import pytest
 
 from core.profiles import PROFILES
 from tests.peer_fixture import answered, page, peer
+from worker.backend.bodies import Redirected
 from worker.backend.breaker import FAILURES_ALLOWED
 from worker.backend.client import Backend, Credentials
 from worker.backend.events import Heartbeat, StreamError, Text, ToolResult, Unknown
 from worker.backend.faults import BackendFault, Fault
 from worker.backend.multipart import SizeMismatch
 from worker.backend.requests import attribution
-from worker.backend.transport import Redirected
 
 CALLER = Credentials("nmv_usr_secret", "maker-free", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -401,13 +401,49 @@ async def test_a_refusal_of_a_message_is_heard_whatever_its_type_is_called(
 EVENTS = [{"type": "tool_result", "name": "cut", "result": {}}, {"type": "text", "content": "Done."}]
 
 
-@pytest.mark.parametrize("body", [EVENTS, {"code": 0, "data": EVENTS}, {"events": EVENTS}])
+@pytest.mark.parametrize(
+    "body", [EVENTS, {"code": 0, "data": EVENTS}, {"events": EVENTS}, {"code": 0, "data": {"events": EVENTS}}]
+)
 @pytest.mark.parametrize("blanks", [b"", b"\r\n", b"\xef\xbb\xbf"])
 async def test_a_message_that_is_answered_at_once_by_all_its_events_is_heard(body: object, blanks: bytes) -> None:
     written = blanks + json.dumps(body).encode()
     head = STREAM.replace(b"text/event-stream", b"application/json")
     async with peer(head + written) as remote, backend(remote.url) as made:
         assert await said(made) == [ToolResult("cut"), Text("Done.")]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"code": 2001}, {"error": {"code": 1002, "message": "gone"}}, {"success": False, "message": "no credits"}],
+)
+@pytest.mark.parametrize("key", ["events", "data"])
+async def test_work_that_json_lists_was_done_whatever_error_stands_beside_it(
+    beside: dict[str, object], key: str
+) -> None:
+    head = STREAM.replace(b"text/event-stream", b"application/json")
+    written = json.dumps(beside | {key: EVENTS}).encode()
+    async with peer(head + written) as remote, backend(remote.url) as made:
+        heard = await said(made)
+        assert heard[:2] == [ToolResult("cut"), Text("Done.")]
+        assert isinstance(heard[2], StreamError)
+        remote.answer = written.join([b"HTTP/1.1 402 X\r\nContent-Length: %d\r\n\r\n" % len(written), b""])
+        assert (await fault_of_message(made)).maybe_done
+
+
+@pytest.mark.parametrize("listed", [[], [{"type": "heartbeat"}], [{"type": "missing", "loc": ["body"]}]])
+async def test_a_refusal_that_lists_no_work_is_one(listed: list[object]) -> None:
+    answer = answered({"code": 2001, "message": "no credits", "data": listed})
+    async with peer(answer) as remote, backend(remote.url) as made:
+        assert (await fault_of_message(made)).fault is Fault.NO_CREDITS
+
+
+async def test_a_stream_that_says_it_is_over_and_stays_open_is_over() -> None:
+    text = b'data: {"type":"text","content":"Done."}\n\n'
+    over = b"data: [DONE]\n\n"
+    async with peer(STREAM + text + over, holds=True) as remote, backend(remote.url) as made:
+        assert await said(made, silence_s=2) == [Text("Done."), Heartbeat(last=True)]
+        remote.answer = STREAM + over + text
+        assert (await fault_of_message(made, silence_s=0.05)).fault is Fault.BROKEN, "it went on"
 
 
 async def test_a_message_that_is_answered_in_lines_of_json_is_heard() -> None:

@@ -17,9 +17,9 @@ from core.store.redis.client import Store, connect
 from core.store.redis.watch import look_at_durability, look_at_memory, look_at_round_trip
 from tests.store_fixture import Core, core
 from tests.worker_fixture import Calls, context_over
+from worker.backend.bodies import network_faults
 from worker.backend.breaker import CONNECTIONS
 from worker.backend.faults import BackendFault
-from worker.backend.transport import network_faults
 from worker.jobs.runner import run_job
 from worker.metrics import preset_metrics
 

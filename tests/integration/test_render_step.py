@@ -553,6 +553,38 @@ async def test_a_left_render_is_taken_back_by_the_backends_name(core, context, b
     assert not await context.orphan_renders.due()
 
 
+@pytest.mark.parametrize(
+    ("now", "taken_back"),
+    [
+        (Render(id="render_2", attempt=2, started_at_ms=0), True),
+        (Render(id="render_2", attempt=2, started_at_ms=0, backend_id="lambda-7"), False),
+        (Render(id=OLD_ID, attempt=1, started_at_ms=0), False),
+    ],
+    ids=["another", "another-that-the-backend-calls-the-same", "the-same"],
+)
+async def test_a_left_render_is_taken_back_once_its_job_has_begun_another(core, context, backend, now, taken_back):
+    """The backend takes one export of a session at a time: the job's next one would wait for its end."""
+    backend.says("cancel", said({"success": True, "data": {}}))
+    token_id = await core.tokens.add("nmv_usr_a", kind="operator", available=500)
+    claim = await core.claim(job := await core.submit())
+    goes_on, session = ready(job, token_id, now)
+    await core.write(claim, goes_on, session=session)
+    await context.orphan_renders.leave(
+        OrphanRender(
+            id=OLD_ID,
+            job_id=job.id,
+            token_id=token_id,
+            profile="free-video-fast",
+            left_at_ms=core.clock.now_ms(),
+            backend_id="lambda-7",
+        )
+    )
+    await follow_orphan_renders(context)
+    core.clock.turn(by_s=core.settings.render_poll_s + 1)
+    assert bool(backend.calls("cancel")) == taken_back
+    assert bool(await context.orphan_renders.due()) != taken_back
+
+
 async def test_a_render_that_is_canceled_while_it_is_asked_for_is_taken_back_by_the_name_of_the_late_answer(
     core, context, backend
 ):

@@ -51,6 +51,25 @@ def test_the_summary_reads_as_callers_know_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "made",
+    [
+        {"d": 3_000, "m": {"title": "Urban Dreams"}},
+        {"d": 3_000, "m": {"name": "Urban Dreams"}},
+        {"d": 3_000, "title": "Urban Dreams", "m": {}},
+    ],
+)
+def test_a_titles_words_are_found_where_the_metadata_has_its_title(made: dict[str, Any]) -> None:
+    titled = {"t": [{"tt": 7, "m": {"title": "Text 1"}, "sg": [made]}]}
+    assert summary(timeline(titled)) == 'Timeline (1 track): 1. Title: "Urban Dreams" (0-3s)'
+    assert changes({"t": []}, titled) == ['Title added: "Urban Dreams" (0-3s)']
+
+
+def test_what_a_title_says_counts_more_than_how_it_is_called() -> None:
+    named = {"t": [{"tt": 7, "sg": [title("Urban Dreams", title="Text 1", name="Text 1")]}]}
+    assert summary(timeline(named)) == 'Timeline (1 track): 1. Title: "Urban Dreams" (0-3s)'
+
+
+@pytest.mark.parametrize(
     ("seen", "words"),
     [
         (None, "Timeline (0 tracks)"),

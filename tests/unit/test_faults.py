@@ -434,3 +434,9 @@ def test_an_error_frame_refuses_only_while_nothing_was_begun(
 def test_no_answer_breaks_it(call: str, status: int, body: bytes, header: str) -> None:
     seen = fault_of(call, status, body, {"Retry-After": header, "Date": header})
     assert seen is None or isinstance(seen.fault, Fault)
+
+
+@pytest.mark.parametrize("call", ["open_session", "upload", "message", "render"])
+@pytest.mark.parametrize(("status", "code"), [(201, 201), (200, "202"), (200, 0), (200, 200)])
+def test_a_code_that_repeats_the_status_of_a_success_is_one(call: str, status: int, code: object) -> None:
+    assert fault_of(call, status, json.dumps({"code": code, "data": {"id": "1"}}).encode(), {}) is None

@@ -7,6 +7,12 @@ import pytest
 from worker.backend.gui_talk import translate
 
 ENGLISH = [
+    ("1. Click Export\n2. Choose 1080p\n3. Click Download", "", ("export",)),
+    ("I cut it.\n\n- Click Export\n- Then select MP4\n- Wait for the bar", "I cut it.", ("export",)),
+    ("Click Export to get:\n- Set of three clips was added", "- Set of three clips was added", ("export",)),
+    ("1. I cut it.\n2. Choose 1080p", "1. I cut it.\n2. Choose 1080p", ()),
+    ("Hit 'Save' when you are done.", "", ("api",)),
+    ("Press “Render”.", "", ("export",)),
     ("Press Ctrl+E to export.", "", ("export",)),
     ("Hit ⌘S to save your project.", "", ("api",)),
     ("Use Ctrl+Z to undo the last change.", "", ("api",)),

@@ -173,6 +173,20 @@ def test_what_is_no_json_is_counted_and_ignored(data: str) -> None:
 
 @pytest.mark.parametrize(
     "stream",
+    ["data: [DONE]\n\n", 'data: {"type":"done"}\n\n', "event: done\ndata: {}\n\n", "data: <EOS>\n\n", "event: eof\n\n"],
+)
+def test_what_says_that_the_stream_is_over_is_told_from_a_heartbeat(stream: str) -> None:
+    assert decoded(stream.encode()) == [Heartbeat(last=True)]
+
+
+@pytest.mark.parametrize("words", ["Done", "ping", "Error: none was left", "  I cut it.", '"I cut it."'])
+def test_words_in_an_event_that_is_named_a_text_are_one(words: str) -> None:
+    told = decoded(f"event: text\ndata: {words}\n\nevent: text\ndata: [DONE]\n\nevent: text\ndata:\n\n".encode())
+    assert told == [Text(words.strip('"')), Heartbeat(last=True), Heartbeat()]
+
+
+@pytest.mark.parametrize(
+    "stream",
     [
         "event: heartbeat\n\n",
         "event: ping\ndata: {}\n\n",
@@ -187,7 +201,6 @@ def test_what_is_no_json_is_counted_and_ignored(data: str) -> None:
                 "keep-alive",
                 "KEEP_ALIVE",
                 '"heartbeat"',
-                "[DONE]",
                 "<ping>",
             )
         ),
@@ -196,7 +209,7 @@ def test_what_is_no_json_is_counted_and_ignored(data: str) -> None:
         'data: {"type":"ping"}\n\n',
         'data: {"type":"keep-alive"}\n\n',
         'data: {"event":"heartbeat"}\n\n',
-        'data: {"type":"done"}\n\n',
+        'data: {"type":"end"}\n\n',
     ],
 )
 def test_a_heartbeat_in_any_dress_is_one(stream: str) -> None:

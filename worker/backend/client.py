@@ -4,8 +4,9 @@ The job's steps call it. It decides how a call is written and read; when to call
 is theirs. Nothing is ever sent twice here.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -24,6 +25,8 @@ from worker.backend.transport import BackendRequest, CallMetrics, RecordedAnswer
 
 #: Taking a large file, or fetching it from a URL, takes the backend longer than other calls.
 _UPLOAD_SILENCE_S = 300.0
+#: a stream that has said that this was all, and stays open, is over after so large a part of the longest silence
+_OVER_SHARE = 1 / 20
 _PORTS = {"http": 80, "https": 443}
 
 _T = TypeVar("_T")
@@ -121,7 +124,10 @@ class Backend:
             "message", "/run_sse", credentials, requests.MessageBody(session_id, said), silence_s=silence_s
         )
         request.headers["Accept"] = "text/event-stream"
-        async with self._http.stream(request, "stream") as (_, chunks), aclosing(self._events(chunks)) as events:
+        async with (
+            self._http.stream(request, "stream") as (_, chunks),
+            aclosing(self._events(chunks, over_s=silence_s * _OVER_SHARE)) as events,
+        ):
             yield events
 
     async def upload_file(
@@ -224,12 +230,14 @@ class Backend:
         async with self._http.stream(request, "stream") as (size_bytes, chunks):
             yield Download(size_bytes, chunks)
 
-    async def _events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[StreamEvent, None]:
+    async def _events(self, chunks: AsyncIterator[bytes], *, over_s: float) -> AsyncGenerator[StreamEvent, None]:
+        """`over_s`: how long a stream may stay open that has said that this was all (``[DONE]``), and goes on in no way."""
         decoder = StreamDecoder()
-        work_began = False
-        async for chunk in chunks:
+        work_began = is_over = False
+        while (chunk := await _next_chunk(chunks, within_s=over_s if is_over else None)) is not None:
             for event in decoder.feed(chunk):
                 work_began = self._noted(event, work_began=work_began)
+                is_over = isinstance(event, Heartbeat) and event.last
                 yield event
         for event in decoder.end():
             work_began = self._noted(event, work_began=work_began)
@@ -258,6 +266,14 @@ class Backend:
         headers = requests.attribution(PROFILES[credentials.profile], platform=self._platform)
         headers |= {"Authorization": f"Bearer {credentials.token}", "Accept-Encoding": "identity"}
         return headers | ({"traceparent": credentials.traceparent} if credentials.traceparent else {})
+
+
+async def _next_chunk(chunks: AsyncIterator[bytes], *, within_s: float | None) -> bytes | None:
+    """Read on; None at the end, or where nothing came in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            return await anext(chunks, None)
+    return None
 
 
 def _tells_of_work(event: StreamEvent) -> bool:

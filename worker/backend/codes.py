@@ -6,8 +6,8 @@ Called by `events` and `faults`. What a code means is for `faults` to say.
 import re
 from typing import Any
 
-#: Codes by which the backend says that all is well.
-SUCCESS_CODES = (0, 200)
+#: Codes by which the backend says that all is well: its own, and those of an HTTP status that is repeated in the answer.
+SUCCESS_CODES = (0, *range(200, 300))
 
 _KEYS = ("code", "errorCode", "error_code")
 #: what may hold the code in the frame's place: ``{"error": {…}}``, and ``{"detail": {…}}`` as FastAPI writes refusals

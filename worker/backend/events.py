@@ -47,9 +47,10 @@ class ToolResult(msgspec.Struct, frozen=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """The backend still works."""
+    """The backend still works. `last`: or it says that this was all, though the stream may stay open."""
 
     kind: ClassVar[str] = "heartbeat"
+    last: bool = False
 
 
 @redacted_repr("code")
@@ -71,6 +72,8 @@ class Unknown(msgspec.Struct, frozen=True):
 _ALIVE = frozenset(
     {"connected", "open", "heartbeat", "ping", "pong", "keepalive", "alive", "done", "end", "eof", "eos", "finished"}
 )
+#: of these, what is said of nothing but the whole stream
+_OVER = frozenset({"done", "eof", "eos"})
 _ERROR_NAMES = frozenset({"error", "exception"})
 _ERROR_KEY = r"error(?:_?(?:code|message|details|type|msg))?"
 #: A frame that was put together by hand, so that its quotes, line breaks or backslashes make it no JSON: behind other
@@ -79,7 +82,7 @@ _BROKEN_ERROR = re.compile(
     r"\s*\{\s*(?:[\"']\w{1,40}[\"']\s{0,9}:\s{0,9}(?:\"[^\"\\]{0,200}\"|'[^'\\]{0,200}'|[\w.+-]{1,40})\s{0,9},\s{0,9}){0,8}"
     rf"(?:[\"']{_ERROR_KEY}[\"']\s{{0,9}}:(?!\s{{0,9}}(?:null|none|false|0|\"\"|''|\{{\s{{0,9}}\}})\s{{0,9}}[,}}])"
     r"|[\"'](?:type|event|status)[\"']\s{0,9}:\s{0,9}[\"']error[\"']"
-    r"|[\"']code[\"']\s{0,9}:\s{0,9}[\"']?(?!(?:0|200)\b)\d)",
+    r"|[\"']code[\"']\s{0,9}:\s{0,9}[\"']?(?!(?:0|2\d\d)\b)\d)",
     re.IGNORECASE,
 )
 #: ``error: engine failed``, ``[ERROR] engine failed``, ``RuntimeError: …``, ``Internal Server Error``, a traceback.
@@ -150,7 +153,9 @@ def as_stream(body: bytes) -> bytes:
     b"": none of them is of a known kind, or there are far too many.
     """
     words = body.decode("utf-8", "replace")
-    frames = _listed(_decoded(words)) or _frames(words)
+    answer = _decoded(words)
+    listed = _listed(answer)
+    frames = [*listed, *_complaint(answer)] if listed else _frames(words)
     events = (event for frame in frames for event in _events_in(frame, ""))
     is_known = (isinstance(event, Text | ToolCall | ToolResult | StreamError) for event in events)
     if len(frames) > _MOST_AT_ONCE or not any(is_known):
@@ -159,9 +164,22 @@ def as_stream(body: bytes) -> bytes:
 
 
 def _listed(answer: object) -> list[dict[str, Any]]:
-    """Find the events that an answer lists: ``{"code": 0, "data": [{"type": "text", …}]}``."""
-    held = [answer.get(key) for key in _LIST_KEYS] if isinstance(answer, dict) else []
+    """Find the events that an answer lists: ``{"code": 0, "data": [{"type": "text", …}]}``, ``{"data": {"events": […]}}``."""
+    holders = [answer, answer.get("data")] if isinstance(answer, dict) else []
+    held = [holder.get(key) for holder in holders if isinstance(holder, dict) for key in _LIST_KEYS]
     return [frame for each in held if isinstance(each, list) for frame in each if isinstance(frame, dict)]
+
+
+def _complaint(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Find what an answer says is wrong beside the events that it lists: ``{"events": […], "error": {"code": 2001}}``."""
+    beside = {key: value for key, value in answer.items() if key not in _LIST_KEYS}
+    return [beside] if any(isinstance(event, StreamError) for event in _agent_error(beside)) else []
+
+
+def lists_work(answer: dict[str, Any]) -> bool:
+    """Whether an answer lists events of which one tells that something was said or begun."""
+    events = (event for frame in _listed(answer)[:_MOST_AT_ONCE] for event in _events_in(frame, ""))
+    return any(isinstance(event, Text | ToolCall | ToolResult) for event in events)
 
 
 def _read(data: str, name: str) -> list[StreamEvent]:
@@ -169,11 +187,13 @@ def _read(data: str, name: str) -> list[StreamEvent]:
         return [event for frame in frames for event in _events_in(frame, name)]
     decoded = _decoded(data)
     words = decoded if isinstance(decoded, str) else data
+    if name.strip().lower() == Text.kind and words.strip() not in ("", "[DONE]"):
+        return [Text(words)]
     if not words.strip() or _is_heartbeat(words):
-        return [Heartbeat()]
+        return [_sign_of(words.strip() or name)]
     if _is_error(words):
         return [StreamError(_error_words(words))]
-    return [Heartbeat()] if _is_heartbeat(name) else [Unknown()]
+    return [_sign_of(name)] if _is_heartbeat(name) else [Unknown()]
 
 
 def _frames(data: str) -> list[dict[str, Any]]:
@@ -217,7 +237,7 @@ def _error_of(data: str) -> StreamError:
 def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
     """Read ``{"type": "tool_call", …}``, also where the kind is written ``toolCall`` or ``TOOL-CALL``."""
     frame = _unfolded(frame)
-    match re.sub(r"[\W_]", "", kind).lower() if isinstance(kind, str) and len(kind) <= _LONGEST_SIGN else None:
+    match _squeezed(kind) if isinstance(kind, str) and len(kind) <= _LONGEST_SIGN else None:
         case "text":
             spoken = (_spoken(frame.get(key)) for key in _SPOKEN_KEYS)
             if text := next(filter(None, spoken), ""):
@@ -233,7 +253,7 @@ def _vendor_events(frame: dict[str, Any], kind: object) -> list[StreamEvent]:
         case "error":
             return [StreamError(_words_of_error(frame), code_of(frame))]
         case str(word) if word in _ALIVE:
-            return [Heartbeat()]
+            return [_sign_of(word)]
     return []
 
 
@@ -327,7 +347,15 @@ def _text_of(holder: dict[str, Any], *keys: str) -> str:
 
 def _is_heartbeat(words: str) -> bool:
     """Tell ``heartbeat``, ``keep-alive`` and ``[DONE]`` from words that say more."""
-    return len(words) <= _LONGEST_SIGN and re.sub(r"[\W_]", "", words).lower() in _ALIVE
+    return len(words) <= _LONGEST_SIGN and _squeezed(words) in _ALIVE
+
+
+def _sign_of(words: str) -> Heartbeat:
+    return Heartbeat(last=_squeezed(words) in _OVER)
+
+
+def _squeezed(words: str) -> str:
+    return re.sub(r"[\W_]", "", words).lower()
 
 
 def _is_error(words: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from core.http.retry_after import parse_retry_after_s
 from worker.backend import json_text
 from worker.backend.codes import SUCCESS_CODES, code_of, values_of
-from worker.backend.events import Heartbeat, StreamDecoder, StreamError
+from worker.backend.events import Heartbeat, StreamDecoder, StreamError, lists_work
 from worker.backend.redact import plain
 from worker.backend.responses.envelope import COMPLAINT, ENVELOPE, ERROR_KEYS
 from worker.backend.responses.values import flag
@@ -272,6 +272,8 @@ def fault_of_stream(error: StreamError, *, work_began: bool) -> BackendFault:
 
 
 def _classify(call: str, status: int, code: int | None, answer: dict[str, Any]) -> Fault | None:
+    if call == "message" and lists_work(answer):  # which was done, whatever stands beside it
+        return None if status in _SUCCESS else Fault.BROKEN
     failed_code = None if code in SUCCESS_CODES else code
     if failed_code in _BY_CODE:
         return _BY_CODE[failed_code]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
 from core.errors import Permanent
+from worker.backend.bodies import Redirected
 from worker.backend.client import Backend, Credentials, Download
 from worker.backend.faults import BackendFault, Fault
-from worker.backend.transport import Redirected
 from worker.outbound.client import OutboundClient
 from worker.outbound.download import fetch_media
 

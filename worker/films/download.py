@@ -19,10 +19,10 @@ from core.media.film_header.facts import FilmFacts, NotAFilm
 from core.model.job import Job, Render
 from core.storage.job_files import discard_file, new_film_path
 from core.storage.storage import FileMissing, StorageDown
+from worker.backend.bodies import Redirected
 from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.redact import TOKEN
-from worker.backend.transport import Redirected
 from worker.context import WorkerContext
 from worker.films.check import TELLING_BYTES, Expected, check_film, check_head
 from worker.outbound.download import FILM_LIMITS, MediaAway, fetch_media

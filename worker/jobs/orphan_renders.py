@@ -93,16 +93,21 @@ async def follow_orphan_renders(context: WorkerContext) -> None:
 async def _follow(context: WorkerContext, orphan: OrphanRender) -> None:
     """Take a render back, and forget it once it is over. One whose film its job has is: whoever went on with the job waited for it.
 
-    A job that has not ended minds its render by itself, and leaves it anew.
+    A job that has not ended minds its render by itself, and leaves it anew. One that it has begun another for is taken back
+    meanwhile: it keeps the session's one export busy.
     """
     try:
         job = await context.jobs.load(orphan.job_id)
     except Unreadable:
         return
-    if job and not job.ended:
+    if job and not job.ended and not _has_begun_another(job, orphan):
         return
     if (job and _has_film_of(job, orphan)) or await _take_back(context, orphan) is CancelOutcome.OVER:
         await context.orphan_renders.forget(orphan)
+
+
+def _has_begun_another(job: Job, orphan: OrphanRender) -> bool:
+    return job.render is not None and not set(job.render.ids) & set(orphan.ids)
 
 
 def _has_film_of(job: Job, orphan: OrphanRender) -> bool:

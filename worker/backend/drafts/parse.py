@@ -29,6 +29,8 @@ _SOURCE: Keys = ("src", "source", "url", "cdn_url", "material")
 _SOURCE_IN: Keys = ("in", "source_start", "in_ms")
 _NAME: Keys = ("name", "title", "n", "filename")
 _TEXT: Keys = ("text", "content", "caption", "txt")
+#: where the words of a title stand that has none of these, as the metadata's ``title`` is documented
+_TITLE: Keys = ("title", "name", "n")
 _VOLUME: Keys = ("volume", "vol", "v", "gain")
 _MUTED: Keys = ("muted", "mute")
 _POSITION: Keys = ("position", "pos", "align")
@@ -147,12 +149,13 @@ def _holders(value: object) -> tuple[dict[str, Any], ...]:
 
 def _track(value: dict[str, Any]) -> Track:
     holders = _holders(value)
-    segments = tuple(_segment(each) for each in dicts(pick(holders, SEGMENTS)))
-    kind = str(pick(holders, _TYPE)).lower().removesuffix(".0")
-    return Track(_KINDS.get(kind, "other"), _words(holders, _NAME), segments)
+    kind = _KINDS.get(str(pick(holders, _TYPE)).lower().removesuffix(".0"), "other")
+    text_keys = (*_TEXT, *_TITLE) if kind == "text" else _TEXT
+    segments = tuple(_segment(each, text_keys) for each in dicts(pick(holders, SEGMENTS)))
+    return Track(kind, _words(holders, _NAME), segments)
 
 
-def _segment(value: dict[str, Any]) -> Segment:
+def _segment(value: dict[str, Any], text_keys: Keys) -> Segment:
     holders = _holders(value)
     style = _holders(pick(holders, _STYLE))
     source = _source(pick(holders, _SOURCE))
@@ -162,7 +165,7 @@ def _segment(value: dict[str, Any]) -> Segment:
         source=source,
         source_in_ms=_length(holders, _SOURCE_IN),
         name=_words(holders, _NAME) or _file_name(source),
-        text=_words(holders, _TEXT, limit=_LONGEST_TEXT),
+        text=_words(holders, text_keys, limit=_LONGEST_TEXT),
         volume=_volume(holders),
         position=_position(pick(holders, _POSITION)),
         color=_words((*style, *holders), _COLOR),

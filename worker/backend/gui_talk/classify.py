@@ -46,6 +46,12 @@ _SEQUEL = re.compile(
     re.IGNORECASE,
 )
 
+#: what the next step of a list of instructions begins with
+_NEXT_STEP = re.compile(
+    r"\W{0,3}(?:(?:and|then|now|next),? )?(?:choose|select|pick|set|enter|type|wait|confirm|name)\b|(?:然后|再)?(?:选|输入|等待|确认|保存|下载)",
+    re.IGNORECASE,
+)
+
 
 def asked_for(masked: str, words: str) -> GuiAction | None:
     """Say what a clause of GUI talk asks for; None when it is content. `words` is the clause with its quotes open."""
@@ -79,6 +85,11 @@ def leads_to_next(masked: str) -> bool:
 def follows_on(masked: str) -> bool:
     """Tell "and choose 1080p" or "your video will be saved": dropped with the instruction before it."""
     return _SEQUEL.match(masked) is not None
+
+
+def goes_on_as_step(masked: str) -> bool:
+    """Tell "Choose 1080p" in a line of its own: dropped with the step before it."""
+    return _NEXT_STEP.match(masked) is not None and not _reports(masked)
 
 
 def _refined(action: GuiAction, words: str) -> GuiAction:

@@ -200,6 +200,7 @@ ENGLISH_RULES = (
     ),
     weak_rule("api", rf"{_LEAD}(?:{_CLICK})\s(?:.{{0,40}}\b{_WIDGET}|(?-i:[A-Z]))"),
     rule("api", rf"{_LEAD}(?:press|hit|push|select|choose)\s(?:the )?{_QUOTE}?{_PRESSED}"),
+    weak_rule("api", rf"{_LEAD}(?:press|hit)\s(?:on |the )?{_QUOTE}"),
     rule(
         "state",
         rf"{_LEAD}(?:open|reopen|bring up|pull up|launch|expand|go (?:back )?to|navigate to|head (?:over |back )?to|",

@@ -8,7 +8,7 @@ import msgspec
 
 from core.security.redacted_repr import redacted_repr
 from core.traditional_chinese import simplified
-from worker.backend.gui_talk.classify import asked_for, follows_on, leads_to_next
+from worker.backend.gui_talk.classify import asked_for, follows_on, goes_on_as_step, leads_to_next
 from worker.backend.gui_talk.clauses import TextSpan, clauses, hide_quoted, lines, marked_start, sentences
 from worker.backend.gui_talk.rules import GuiAction
 from worker.backend.redact import TOKEN
@@ -40,12 +40,19 @@ class _Piece(NamedTuple):
     actions: tuple[GuiAction, ...]
 
 
+#: a line that is dropped, and asks for nothing by itself
+_STEP = _Piece("", ())
+
+
 def translate(text: str) -> Translated:
     """Take out GUI talk and anything that looks like a token; content sentences stay as they are."""
     actions: list[GuiAction] = []
     open_text = _without_asides(TOKEN.sub("", text.translate(_LINE_ENDS)), actions)
     masked = simplified(hide_quoted(open_text))
-    pieces = [_line(open_text, masked, line) for line in lines(masked)]
+    pieces: list[_Piece] = []
+    for line in lines(masked):
+        piece, after_step = _line(open_text, masked, line), bool(pieces) and not pieces[-1].text
+        pieces.append(_STEP if after_step and not piece.actions and _is_step(masked, line) else piece)
     actions += [action for piece in pieces for action in piece.actions]
     kept = "".join(piece.text for piece in pieces)
     return Translated(_BLANK_LINES.sub("\n\n", kept).strip(), tuple(dict.fromkeys(actions)))
@@ -60,6 +67,12 @@ def _without_asides(text: str, actions: list[GuiAction]) -> str:
         return "" if asked else found[0]
 
     return _IN_BRACKETS.sub(taken_out, text)
+
+
+def _is_step(masked: str, line: TextSpan) -> bool:
+    """Tell "2. Choose 1080p", which is dropped with the step before it."""
+    start = marked_start(masked, line)
+    return start > line.start and goes_on_as_step(masked[start : line.end])
 
 
 def _line(text: str, masked: str, line: TextSpan) -> _Piece:

@@ -8,6 +8,7 @@ import msgspec
 
 from core.media.formats import format_of_name
 from core.security.redacted_repr import redacted_repr
+from worker.backend.codes import SUCCESS_CODES
 from worker.backend.responses.values import flag, number, text, whole, words_of
 
 #: a word by which a file's status says that it is not there: ``failed``, ``download_error``, ``REJECTED``
@@ -151,7 +152,7 @@ def _uploaded_file(file: dict[str, Any]) -> UploadedFile:
 def _file_error(file: dict[str, Any]) -> str | None:
     """Say why a file was not taken, however that is written: ``error``, ``success``, ``status`` or ``code``."""
     failed_word = _FAILED_WORD.search(str(file.get("status"))) is not None
-    failed_code = _file_code(file) not in (None, 0, 200)
+    failed_code = _file_code(file) not in (None, *SUCCESS_CODES)
     denied = any(flag(file.get(key)) is False for key in _TAKEN_FLAGS)
     told = [file.get(key) for key in _ERROR_KEYS]
     words = next((found for found in map(words_of, told) if found), None)
