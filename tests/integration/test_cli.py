@@ -169,7 +169,9 @@ async def test_a_proxys_page_does_not_end_a_job(api: Api, folder: Path) -> None:
     assert (code, "reelgate wait job_1" in err) == (1, True), err
 
 
-async def test_a_place_for_a_film_stays_empty_where_there_is_none_and_the_command_says_that_it_failed(api: Api, folder: Path) -> None:
+async def test_a_place_for_a_film_stays_empty_where_there_is_none_and_the_command_says_that_it_failed(
+    api: Api, folder: Path
+) -> None:
     child = await started(api, folder, "run", "how many credits do I have?", "-o", "out.mp4")
     await succeed(api.context, await the_job(api), output=None, result={"credits": 7})
     code, out, err = await ended(child)
