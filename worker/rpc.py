@@ -5,6 +5,7 @@ Requests and replies go over Redis (`core.store.rpc`).
 
 import asyncio
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 
@@ -16,7 +17,7 @@ from core.security.encryption import Undecryptable
 from core.security.signing import headers
 from core.store.redis.client import STORE_DOWN
 from core.store.redis.codec import unpack
-from core.store.rpc import RpcRequest
+from core.store.rpc import PER_TENANT, RpcKind, RpcRequest
 from worker import redis_outage
 from worker.callbacks.deliver import log_failure
 from worker.callbacks.retry_policy import AttemptResult, is_taken
@@ -26,9 +27,9 @@ from worker.outbound.fair_places import FairPlaces
 
 log = get_logger(__name__)
 
-#: Requests that one worker serves at a time, and one tenant's of them: a test may take as long as its receiver lets it
-#: wait. Whoever has to wait does it here, so that nobody stands before others in Redis.
-_AT_ONCE, _PER_TENANT = 128, 8
+#: Requests of one kind that one worker serves at a time, `PER_TENANT` of them one tenant's: a test may take as long as its
+#: receiver lets it wait. Whoever has to wait does it here, so that nobody stands before others in Redis.
+_AT_ONCE = 128
 #: Requests that one worker takes from Redis before some of them are over.
 _MOST_TAKEN = 1000
 _WAIT_S = 5.0
@@ -44,11 +45,12 @@ async def run_rpc_server(context: WorkerContext, stop: asyncio.Event) -> None:
 
 async def _take_requests(context: WorkerContext, under_way: asyncio.TaskGroup) -> None:
     """Take requests for ever, none of them held up by a slow one before it or by another tenant's many."""
-    taken, places = asyncio.Semaphore(_MOST_TAKEN), FairPlaces(in_all=_AT_ONCE, per_tenant=_PER_TENANT)
+    taken = asyncio.Semaphore(_MOST_TAKEN)
+    places = {kind: FairPlaces(in_all=_AT_ONCE, per_tenant=PER_TENANT) for kind in get_args(RpcKind)}
     while True:
         await taken.acquire()
         request = await _next_request(context)
-        serving = under_way.create_task(_serve(context, request, places))
+        serving = under_way.create_task(_serve(context, request, places[request.kind]))
         serving.add_done_callback(lambda _: taken.release())
 
 

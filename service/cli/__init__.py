@@ -6,7 +6,7 @@ own JSON; progress and advice go to stderr there. Exit codes:
 | code | means |
 | --- | --- |
 | 0 | it worked |
-| 1 | it was refused, or the job ended otherwise than well; said in words |
+| 1 | it was refused, the job ended otherwise than well, or has no film for the file that was named; said in words |
 | 2 | the command line is wrong; nothing was sent |
 | 3 | the API cannot be reached or is too busy: the same command may work later; if a job may be made, under the key that was said |
 | 4 | the film is there and was not saved: `reelgate download` fetches it |

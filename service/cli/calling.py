@@ -10,6 +10,7 @@ from reelgate.client import (
     DownloadFailed,
     LimitReached,
     NoAnswer,
+    NotPossibleNow,
     Reelgate,
     ReelgateError,
     Refused,
@@ -89,6 +90,8 @@ def ending_of(error: ReelgateError) -> type[click.ClickException]:
         case StillRunning():
             return GoesOn
         case NoAnswer() | Unavailable() | LimitReached() if error.retryable:
+            return MayWorkLater
+        case NotPossibleNow(code="in_progress"):
             return MayWorkLater
     return click.ClickException
 

@@ -202,14 +202,18 @@ def largest_of(profiles: tuple[Profile, ...], wanted: str | None) -> int | None:
 
 
 def finish(run: JobRun, job: Job, output: Path | None, *, as_json: bool) -> None:
-    """Say how a job ended, and fetch its film. Raises JobNotDone, DownloadFailed, OSError where words were lost."""
+    """Say how a job ended, and fetch its film.
+
+    Raises JobNotDone, DownloadFailed, OSError where words were lost, and ClickException where a place was named for a film that
+    there is not: whatever comes next in a script would look for it.
+    """
     teller = run.teller
     teller.attempt(lambda: print_json(job) if as_json else print_result(job), on=sys.stdout)
     require_success(job)
     if job.output:
         run.download(job, output)
     elif output:
-        teller.say(f"{job.id} has no film, so {output} is not written", err=True)
+        raise click.ClickException(f"{job.id} {job.status} and has no film, so {output} is not written")
     teller.own_up()
 
 

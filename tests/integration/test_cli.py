@@ -169,11 +169,13 @@ async def test_a_proxys_page_does_not_end_a_job(api: Api, folder: Path) -> None:
     assert (code, "reelgate wait job_1" in err) == (1, True), err
 
 
-async def test_a_place_for_a_film_stays_empty_where_there_is_none(api: Api, folder: Path) -> None:
+async def test_a_place_for_a_film_stays_empty_where_there_is_none_and_the_command_says_that_it_failed(
+    api: Api, folder: Path
+) -> None:
     child = await started(api, folder, "run", "how many credits do I have?", "-o", "out.mp4")
     await succeed(api.context, await the_job(api), output=None, result={"credits": 7})
     code, out, err = await ended(child)
-    assert (code, '"credits": 7' in out, "is not written" in err) == (0, True, True)
+    assert (code, '"credits": 7' in out, "is not written" in err) == (1, True, True)
     assert names_in(folder) == ["clip.mp4"]
 
 

@@ -259,6 +259,15 @@ def test_an_answer_that_is_no_utf_8_is_never_said_to_have_been_a_wrong_command_l
     assert (done.returncode, "is not known" in done.stderr) == (3, True), done.stderr
 
 
+def test_a_file_that_is_still_under_way_by_an_attempt_whose_answer_was_lost_may_be_sent_later(
+    api: ScriptedApi, folder: Path
+) -> None:
+    under_way = {"code": "in_progress", "status": 409, "detail": "Ask again for its answer.", "retryable": True}
+    api.replies["/v1/uploads"] = [gives(409, under_way, retry_after="999")]
+    done = ran(api, folder, "submit", "clip.mp4", "trim it")
+    assert (done.returncode, "nothing is charged" in done.stderr) == (3, True), done.stderr
+
+
 def evil_job(api: ScriptedApi) -> dict[str, Any]:
     """Make a job whose every word would be obeyed by a terminal."""
     problem = {"code": EVIL, "detail": EVIL, "hint": EVIL, "status": 500}

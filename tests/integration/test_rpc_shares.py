@@ -67,6 +67,20 @@ async def test_tenants_whose_receivers_hang_hold_up_no_other_tenant(core, receiv
         await asyncio.gather(*hanging, return_exceptions=True)
 
 
+async def test_a_tenant_whose_receiver_hangs_has_its_credits_read(core, receiver, tmp_path):
+    await core.api_keys.create("acme")
+    async with serving(core, tmp_path):
+        hanging = [asked_for_a_test(core, "acme", f"{receiver.hook}/hang") for _ in range(PER_TENANT)]
+        await receiver.received(at_least=PER_TENANT)
+        reading = asyncio.create_task(core.rpc.ask("credits", "acme", b"", wait_s=PATIENCE_S))
+        await asyncio.wait([reading, *hanging], return_when=asyncio.FIRST_COMPLETED)
+        assert reading.done(), "a hanging test was over first"
+        assert await reading == b"read"
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
 async def test_a_tenant_that_floods_is_refused_and_its_other_calls_are_not(core):
     asked = [
         asyncio.create_task(core.rpc.ask("webhook_test", "acme", b"", wait_s=PATIENCE_S)) for _ in range(PER_TENANT)

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from core.store.idempotency import OPEN_MS
 from reelgate.client import (
     JobAsk,
     LimitReached,
@@ -24,6 +25,7 @@ from tests.client_script import NOW, Played, Time, answer, circumstances, play, 
 
 JOB = {"id": "job_1", "status": "queued"}
 SUBMIT = calls.submit(JobAsk("trim it", "https://x.example/a.mp4"), key="mine")
+SENT, UNSENT = Failure("ReadTimeout"), Failure("ConnectError", sent=False)
 
 
 def keys(played: Played) -> set[str]:
@@ -124,9 +126,20 @@ def test_a_pause_that_would_outlast_the_patience_is_not_begun():
     assert played.pauses_s == []
 
 
-def test_without_patience_nothing_is_tried_again():
-    with pytest.raises(Unavailable):
-        play(exchange(circumstances(within_s=0), SUBMIT), [problem(503, "unavailable", retryable=True)])
+@pytest.mark.parametrize("within_s", [10, 60])
+def test_a_first_attempt_whose_process_died_is_waited_for_until_its_key_is_free(within_s):
+    clock = Time()
+    busy = [problem(409, "in_progress", retryable=True, retry_after="1")] * (OPEN_MS // 1000)
+    steps = exchange(circumstances(within_s=within_s, clock=clock), SUBMIT)
+    assert play(steps, [SENT, *busy, answer(202, JOB)], clock=clock).result.id == "job_1"
+    with pytest.raises(NotPossibleNow):
+        play(exchange(circumstances(within_s=within_s, clock=clock), SUBMIT), busy * 2, clock=clock)
+
+
+@pytest.mark.parametrize("refused", [problem(503, "unavailable", retryable=True), problem(409, "in_progress")])
+def test_without_patience_nothing_is_tried_again(refused):
+    with pytest.raises((Unavailable, NotPossibleNow)):
+        play(exchange(circumstances(within_s=0), SUBMIT), [refused])
 
 
 def test_a_new_secret_is_asked_for_again_only_where_nothing_was_sent():
@@ -196,9 +209,6 @@ def test_a_code_that_is_not_known_yet_is_told_by_its_status():
     with pytest.raises(NotFound) as told:
         play(exchange(circumstances(), SUBMIT), [problem(404, "gone_fishing")])
     assert told.value.code == "gone_fishing"
-
-
-SENT, UNSENT = Failure("ReadTimeout"), Failure("ConnectError", sent=False)
 
 
 @pytest.mark.parametrize("first", [SENT, answer(502, b"<html>"), problem(409, "in_progress"), problem(408, "x")])

@@ -12,6 +12,8 @@ from reelgate.client.effects import Answer, Failure, Request
 
 #: limits that no pause of ours outlasts
 _LASTING = frozenset({"too_many_sessions", "budget_exceeded"})
+#: how long a call that is under way is waited for at least: one whose process died holds its key for two minutes
+_UNDER_WAY_S = 150.0
 
 
 @dataclass(frozen=True)
@@ -22,18 +24,26 @@ class RetryPolicy:
     first_pause_s: float = 0.5
     longest_pause_s: float = 15.0
 
+    def patience_s(self, outcome: Answer | Failure) -> float:
+        """Give how long to go on after such an outcome. That an attempt is under way is no failure, and its end is near."""
+        return max(self.within_s, _UNDER_WAY_S) if self.within_s and is_under_way(outcome) else self.within_s
+
 
 def is_worth_retrying(request: Request, outcome: Answer | Failure) -> bool:
     """Whether the same request may do better, and does no harm a second time."""
     if isinstance(outcome, Failure):
         return not outcome.permanent and (request.repeatable or not outcome.sent)
-    problem = problem_of(outcome)
-    if problem.code == "in_progress":  # the first attempt under our own key
+    if is_under_way(outcome):
         return True
-    if outcome.status not in PASSING or problem.code in _LASTING:
+    if outcome.status not in PASSING or problem_of(outcome).code in _LASTING:
         return False
     # A 429 did nothing; after the others nobody knows.
     return request.repeatable or outcome.status == 429  # noqa: PLR2004
+
+
+def is_under_way(outcome: Answer | Failure) -> bool:
+    """Whether an earlier attempt under this very key has not ended yet."""
+    return isinstance(outcome, Answer) and problem_of(outcome).code == "in_progress"
 
 
 def pause_s(
@@ -47,7 +57,7 @@ def pause_s(
     asked_s = retry_after_s(outcome, now) if isinstance(outcome, Answer) else None
     # What is asked for is taken, but nobody is called without a pause at all.
     pause = grown_s if not asked_s else asked_s + dice * min(1.0, asked_s / 10)
-    return pause if failing_for_s + pause <= policy.within_s else None
+    return pause if failing_for_s + pause <= policy.patience_s(outcome) else None
 
 
 def may_be_done(request: Request, outcome: Answer | Failure) -> bool:
@@ -56,7 +66,7 @@ def may_be_done(request: Request, outcome: Answer | Failure) -> bool:
         return False
     if isinstance(outcome, Failure):
         return outcome.sent
-    return outcome.status >= 500 or outcome.status == 408 or problem_of(outcome).code == "in_progress"  # noqa: PLR2004
+    return outcome.status >= 500 or outcome.status == 408 or is_under_way(outcome)  # noqa: PLR2004
 
 
 def retry_after_s(answer: Answer, now: datetime) -> float | None:
