@@ -78,5 +78,9 @@ def _media(file: MediaRef) -> MediaView:
 
 
 def _webhook(webhook: Webhook) -> JobWebhookView:
-    bare = urlsplit(webhook.url)._replace(query="", fragment="").geturl()
-    return JobWebhookView(url=bare, events=webhook.events)
+    return JobWebhookView(url=without_query(webhook.url), events=webhook.events)
+
+
+def without_query(url: str) -> str:
+    """Show where callbacks go to whoever may read: what is secret about a URL stands in its query."""
+    return urlsplit(url)._replace(query="", fragment="").geturl()

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 
 from core.clock import rfc3339
 from core.events.delivery import Attempt, Delivery, DeliveryState
+from core.model.input_view import without_query
 from core.store.idempotency import StoredResponse
 from service.auth import RequireScope
 from service.context import ApiContext, ApiRequest, context_of
@@ -34,7 +35,7 @@ def delivery_view(delivery: Delivery, event_id: str) -> DeliveryView:
         type=delivery.type,
         job_id=None if of_batch else delivery.job_id,
         batch_id=delivery.job_id if of_batch else None,
-        url=delivery.url,
+        url=without_query(delivery.url) if delivery.url else None,
         status=delivery.state,
         why=delivery.why,
         attempts=tuple(_attempt_view(a) for a in delivery.attempts),

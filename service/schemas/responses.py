@@ -327,7 +327,7 @@ class DeliveryView(View, kw_only=True):
     job_id: str | None
     #: The batch that it is about; null: it is about a job.
     batch_id: str | None
-    #: Where it goes; null: to the tenant's default, as that is at each attempt.
+    #: Where it goes, without the query, in which tokens often stand; null: to the tenant's default, as that is at each attempt.
     url: str | None
     #: What became of it.
     status: DeliveryState
