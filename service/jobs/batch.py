@@ -44,7 +44,7 @@ async def accept_batch(
     context: ApiContext, caller: Caller, raw: bytes, *, key: IdempotencyKey | None, origin: CallOrigin
 ) -> StoredResponse:
     """Accept a batch's jobs in one step. Raises ApiError where none may be, or one of a shared session may not."""
-    ask = decode_json(raw, RawBatchRequest)
+    ask = decode_json(raw, RawBatchRequest, deep=False)  # each job is read, and refused, by itself
     if ask.webhook and (error := webhook_url_error(ask.webhook.url, context.settings)):
         raise invalid([error])
     batch_id, measurements = new_id("bat", context.settings.cell), context.job_outcomes.lately()
