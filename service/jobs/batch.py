@@ -156,7 +156,7 @@ async def current_batch_view(context: ApiContext, batch: Batch) -> BatchView:
     """Show a batch as its jobs stand right now; of those that are forgotten, as they ended."""
     ended = await context.batches.ends(batch.id)
     open_ids = [i for i in batch.job_ids if i not in ended]
-    now = {j.id: BatchedJob(j.status) for j in await context.jobs.load_many(open_ids)} if open_ids else {}
+    now = await context.batches.statuses(open_ids) if open_ids else {}
     return batch_view(context, batch, {i: ended.get(i) or now.get(i, _FORGOTTEN) for i in batch.job_ids})
 
 
