@@ -61,6 +61,11 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+def escape_pointer(step: str) -> str:
+    """Write a name as one step of a JSON pointer: ``a/b~c`` is ``a~1b~0c``."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
 class ProblemDocument(msgspec.Struct, kw_only=True):
     """RFC 9457, with our extensions: `code` for programs, `retryable`: the same request may succeed later."""
 

@@ -16,6 +16,33 @@ from core.model.job import Estimate, EstimateBasis, Job, Problem, Stage, Status
 from core.model.plan import Plan
 from core.model.view import Timestamp, View
 
+#: what a worker answers to a prompt that is no edit: one of these, by what it asked for
+_RESULT_SCHEMA = {
+    "properties": {
+        "credits": {
+            "type": "object",
+            "description": "For a prompt that asked for credits: as `GET /v1/credits` gives them.",
+            "properties": {
+                "available": {"type": "integer", "description": "What new jobs can spend; -1: there is no limit."},
+                "frozen": {"type": "integer", "description": "Held back for messages that are being worked on."},
+                "total": {"type": "integer", "description": "Both together; -1: there is no limit."},
+            },
+            "required": ["available", "frozen", "total"],
+        },
+        "timeline": {"type": "string", "description": "For one that asked for the state: the timeline in one line."},
+        "tracks": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "For one that asked for the state: its tracks, as `GET /v1/jobs/{job_id}/timeline` gives them.",
+        },
+        "uploaded": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "For one that asked for an upload: the names of the session's files.",
+        },
+    }
+}
+
 
 # Comments that begin with "#:" are shown to callers.
 class Progress(View, kw_only=True):
@@ -164,7 +191,7 @@ class JobView(View, kw_only=True):
     #: The timeline after it in one line; `GET /v1/jobs/{job_id}/timeline` has the tracks. Null until an edit was made.
     timeline: str | None
     #: The answer to a prompt that asked for credits, the state or an upload; null for edits.
-    result: dict[str, Any] | None
+    result: Annotated[dict[str, Any], Meta(extra_json_schema=_RESULT_SCHEMA)] | None
     #: The film; null until it is there, and where none was asked for.
     output: OutputView | None
     #: Credits of the backend that it has cost; null while it is not known.

@@ -16,8 +16,9 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from service.body_room import BodyRoom
 from service.http.known_values import known_values
+from service.http.repeated_names import pointers_of_repeated
 from service.problem_codes import ProblemCode
-from service.problems import ApiError, FieldError, invalid
+from service.problems import ApiError, FieldError, escape_pointer, invalid
 
 T = TypeVar("T")
 
@@ -163,16 +164,27 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def decode_json(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
-    """Read JSON into a struct. Refuses what is no JSON (400), and wrong values (422) with a pointer."""
+def decode_json(raw: bytes | msgspec.Raw, kind: type[T], *, deep: bool = True) -> T:
+    """Read JSON into a struct. Refuses what is no JSON (400), and wrong values (422) with a pointer.
+
+    `deep`: names that come twice are looked for at every depth, and not at the top alone, as where what is inside is read by itself.
+    """
     decoder: msgspec.json.Decoder[T] = _decoder(cast(Any, kind))
     try:
-        return decoder.decode(raw)
+        value = decoder.decode(raw)
     except msgspec.ValidationError as wrong:
         given = _whole(raw)
         raise invalid([field_error(str(wrong), kind, given)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as malformed:
         raise _malformed(malformed, raw) from None
+    if errors := [_repeated(pointer) for pointer in pointers_of_repeated(bytes(raw), deep=deep)]:
+        raise invalid(errors)
+    return value
+
+
+def _repeated(pointer: str) -> FieldError:
+    words = "This name comes twice in one object, and it is not guessed which one counts: send it once."
+    return FieldError(pointer=pointer, code="invalid_value", detail=words)
 
 
 def _whole(raw: bytes | msgspec.Raw) -> Any:
@@ -248,8 +260,3 @@ def _inside(given: Any, step: str) -> Any:
     if isinstance(given, list) and step.isdecimal():
         return given[int(step)] if int(step) < len(given) else None
     return given.get(step) if isinstance(given, dict) else None
-
-
-def escape_pointer(step: str) -> str:
-    """Write a name as one step of a JSON pointer: ``a/b~c`` is ``a~1b~0c``."""
-    return step.replace("~", "~0").replace("/", "~1")

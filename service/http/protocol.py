@@ -32,6 +32,8 @@ HEAD_LIMIT_S = 10.0
 LINGER_S = 10.0
 #: fields that offer another protocol, and the one that names them
 _OFFERS = {b"upgrade", b"http2-settings", b"connection"}
+#: as uvicorn writes it
+_CHUNKED = b"transfer-encoding: chunked\r\n"
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -39,7 +41,8 @@ class _AnswerTransport:
     """What one answer is written to: the connection's transport, but for how it begins and what happens at its end.
 
     uvicorn writes the head by itself, and each write is a call of the system: the head goes out with the body that comes
-    right after it, or alone when the loop turns. `head_alone`: no body comes, so it goes out at once.
+    right after it, or alone when the loop turns. `head_alone`: no body comes, so it goes out at once. `knows_chunks`: HTTP/1.0
+    has none (RFC 9112, 6.1), and a body of unknown length ends with its connection.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class _AnswerTransport:
         loop: asyncio.AbstractEventLoop,
         *,
         head_alone: bool,
+        knows_chunks: bool,
         close: Callable[[], None],
     ) -> None:
         self.is_closing = transport.is_closing
@@ -56,14 +60,24 @@ class _AnswerTransport:
         self._close = close
         self._head = b""
         self._has_begun = head_alone
+        self._knows_chunks = knows_chunks
 
     def write(self, data: bytes) -> None:
+        data = data if self._knows_chunks else self._unchunked(data)
         if self._has_begun:
             head, self._head = self._head, b""
             self._transport.write(head + data)
         else:
             self._has_begun, self._head = True, data
             self._loop.call_soon(self._write_head)
+
+    def _unchunked(self, data: bytes) -> bytes:
+        """Take a head's, or one piece's, chunks away, as uvicorn makes them; all is as it was from a head without them on."""
+        if not self._has_begun:
+            self._knows_chunks = _CHUNKED not in data
+            return data.replace(_CHUNKED, b"")
+        size, _, rest = data.partition(b"\r\n")
+        return rest[: int(size or b"0", 16)]
 
     def _write_head(self) -> None:
         if self._head and not self.is_closing():
@@ -152,8 +166,17 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._head_bytes = 0
         self.headers = []  # what comes behind the body is no header (RFC 9110, 6.5.1), and nobody reads it
+        is_old = self.scope["http_version"] == "1.0"
+        if is_old:
+            self.cycle.waiting_for_100_continue = False  # it may not be told so (RFC 9110, 10.1.1)
         head_alone = self.scope["method"] == "HEAD"
-        answer = _AnswerTransport(self.transport, self.loop, head_alone=head_alone, close=self._close_after_answer)
+        answer = _AnswerTransport(
+            self.transport,
+            self.loop,
+            head_alone=head_alone,
+            knows_chunks=head_alone or not is_old,
+            close=self._close_after_answer,
+        )
         self.cycle.transport = answer  # type: ignore[assignment]  # it has what an answer needs
 
     def _unsupported_upgrade_warning(self) -> None:

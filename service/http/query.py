@@ -16,8 +16,8 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 
 from core.media.file_names import decoded_text
-from service.http.body import escape_pointer, field_error
-from service.problems import FieldError, invalid
+from service.http.body import field_error
+from service.problems import FieldError, escape_pointer, invalid
 
 T = TypeVar("T")
 

@@ -44,7 +44,7 @@ async def accept_batch(
     context: ApiContext, caller: Caller, raw: bytes, *, key: IdempotencyKey | None, origin: CallOrigin
 ) -> StoredResponse:
     """Accept a batch's jobs in one step. Raises ApiError where none may be, or one of a shared session may not."""
-    ask = decode_json(raw, RawBatchRequest)
+    ask = decode_json(raw, RawBatchRequest, deep=False)  # each job is read, and refused, by itself
     if ask.webhook and (error := webhook_url_error(ask.webhook.url, context.settings)):
         raise invalid([error])
     batch_id, measurements = new_id("bat", context.settings.cell), context.job_outcomes.lately()
@@ -156,7 +156,7 @@ async def current_batch_view(context: ApiContext, batch: Batch) -> BatchView:
     """Show a batch as its jobs stand right now; of those that are forgotten, as they ended."""
     ended = await context.batches.ends(batch.id)
     open_ids = [i for i in batch.job_ids if i not in ended]
-    now = {j.id: BatchedJob(j.status) for j in await context.jobs.load_many(open_ids)} if open_ids else {}
+    now = await context.batches.statuses(open_ids) if open_ids else {}
     return batch_view(context, batch, {i: ended.get(i) or now.get(i, _FORGOTTEN) for i in batch.job_ids})
 
 

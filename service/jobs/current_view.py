@@ -18,6 +18,9 @@ from service.jobs.eta import look_again_s, pace_of
 
 #: links that were made within one such time are alike to who asks whether anything has changed
 _LINKS_ALIKE_MS = LINK_LIFE_MS // 2
+#: a page of jobs has so many bytes at most: a hundred with long prompts and fifty files each are of 25 MB
+PAGE_BYTES = 4_000_000
+_WRITTEN_AT_ONCE = 10
 
 
 async def current_view(context: ApiContext, job: Job) -> JobView:
@@ -35,9 +38,21 @@ async def current_wait(context: ApiContext, job: Job) -> WaitView:
     return _wait_view(await context.job_queries.queue_position(job, pace))
 
 
-async def current_views(context: ApiContext, jobs: Sequence[Job]) -> list[JobView]:
-    """Show a page of jobs."""
-    return list(await asyncio.gather(*(current_view(context, job) for job in jobs)))
+async def current_rows(context: ApiContext, jobs: Sequence[Job]) -> list[msgspec.Raw]:
+    """Write a page of jobs, as JSON: as many of them as `PAGE_BYTES` take, and one at least. Others get their turn in between."""
+    rows: list[msgspec.Raw] = []
+    left_bytes = PAGE_BYTES
+    for start in range(0, len(jobs), _WRITTEN_AT_ONCE):
+        await asyncio.sleep(0)
+        for shown in await asyncio.gather(
+            *(current_view(context, job) for job in jobs[start : start + _WRITTEN_AT_ONCE])
+        ):
+            row = msgspec.json.encode(shown)
+            left_bytes -= len(row)
+            if rows and left_bytes < 0:
+                return rows
+            rows.append(msgspec.Raw(row))
+    return rows
 
 
 def linked_view(context: ApiContext, job: Job) -> JobView:

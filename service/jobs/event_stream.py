@@ -24,8 +24,9 @@ from service.jobs.current_view import current_view, with_fresh_link
 HEARTBEAT_S = 15.0
 #: the pause before another look while Redis is away
 _RETRY_S = 1.0
-#: events that are read at once
-_AT_ONCE = 100
+#: events that are read at once, of up to 20 kB each: they are in memory until their reader has taken them, who may be one of
+#: thousands that have stopped reading
+_AT_ONCE = 10
 _RETRY_FIELD = b"retry: 3000\n\n"
 _HEARTBEAT = b": still here\n\n"
 #: when a reader of a process that ends comes back: sooner than after a break, which may be an outage

@@ -130,7 +130,12 @@ _FAILED = _shown(
 _CANCELING = _shown(_changed(_STARTED, version=5, status=Status.CANCELING, percent=30, message="Canceling"))
 _CANCELED = _shown(_changed(_STARTED, version=6, status=Status.CANCELED, finished_at_ms=_BEGAN_MS + 9_000))
 _ANSWERED = _shown(
-    _changed(_EDITED, status=Status.SUCCEEDED, result={"available": 950, "frozen": 50, "total": 1000}, output=None)
+    _changed(
+        _EDITED,
+        status=Status.SUCCEEDED,
+        result={"credits": {"available": 950, "frozen": 50, "total": 1000}},
+        output=None,
+    )
 )
 _TOMBSTONE = _shown(
     _changed(
@@ -211,7 +216,7 @@ _BATCH_EVENT = r.BatchEventBody(
         )
     ),
 )
-_EVENT_ROW = r.EventView(id=f"evt_{_UUID}", type="job.succeeded", timestamp=_ENDED, data=_as_json(_EVENT.data))
+_EVENT_ROW = r.EventView(id=f"evt_{_UUID}", type="job.succeeded", timestamp=_ENDED, data=r.EventData(job=_SUCCEEDED))
 _UPLOADED = r.UploadView(
     id=_UPLOAD,
     filename="clip.mp4",
@@ -294,6 +299,7 @@ _MADE: dict[str, Any] = {
         estimate=estimate_view(_EXPECTED),
     ),
     "EventPage": r.EventPage(data=[_EVENT_ROW], next_cursor=_EVENT_ROW.id, has_more=True, trimmed=False),
+    "EventData, cut": r.EventData(job=_FAILED, truncated=("timeline", "changes")),
     "UploadView": _UPLOADED,
     "UploadPage": r.UploadPage(data=[_UPLOADED], next_cursor=_UPLOAD, has_more=True),
     "PresignedUpload": r.PresignedUpload(

@@ -27,7 +27,7 @@ from service.http.pagination import page_response
 from service.http.query import query_params
 from service.http.times import parse_time_ms
 from service.idempotency import IdempotencyKeyHeader, is_replayed, parse_key, replay_or_run
-from service.jobs.current_view import current_view, current_views, etag_of, seconds_to_next_look
+from service.jobs.current_view import current_rows, current_view, etag_of, seconds_to_next_look
 from service.jobs.prefer_wait import respond
 from service.jobs.submission import accept_job, check_budget, check_job
 from service.lookup import own_job, require_cursor, require_ids_of_here
@@ -154,7 +154,8 @@ async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> 
     """List the tenant's jobs by any of the filters; pages stay stable while new jobs arrive.
 
     When: to find jobs, or to reconcile them with your orders. To hear of ends use callbacks, or `GET /v1/events`.
-    Cost: nothing. A page whose filters match little may be short or empty while `has_more` is true: go on.
+    Cost: nothing. A page may be short or empty while `has_more` is true, where its filters match little or its jobs are
+    large (4 MB together): go on.
     """
     context = context_of(request)
     require_ids_of_here(context, session_id=params.session_id, batch_id=params.batch_id)
@@ -164,9 +165,9 @@ async def list_jobs(request: ApiRequest, params: NamedDependency[JobsQuery]) -> 
         found = await context.job_queries.page(
             request.user.tenant, job_filter(params), after=params.after, limit=params.limit
         )
-    rows = await current_views(context, found.jobs)
-    more = found.next_after is not None
-    return page_response(request, rows, public_url=context.settings.public_url, more=more, cursor=found.next_after)
+    rows = await current_rows(context, found.jobs)
+    after = found.next_after if len(rows) == len(found.jobs) else found.jobs[len(rows) - 1].id
+    return page_response(request, rows, public_url=context.settings.public_url, more=after is not None, cursor=after)
 
 
 def matches_nothing(params: JobsQuery) -> bool:

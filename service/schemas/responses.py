@@ -1,6 +1,8 @@
 """Response schemas: what callers read besides the job itself (`core.model.job_view`). Shapes only."""
 
-from typing import Any, Literal
+from typing import Literal
+
+import msgspec
 
 from core.events.delivery import DeliveryState
 from core.events.event import EventType, JobEventType
@@ -41,30 +43,6 @@ class Validated(View, kw_only=True):
     hints: tuple[str, ...]
     #: What it would probably cost and take. A submit is told the same, as far as nothing else ends in between.
     estimate: EstimateView
-
-
-class EventView(View, kw_only=True):
-    """One event."""
-
-    #: The event's id, which is the `webhook-id` of its callbacks too. Remember it to take each event once.
-    id: str
-    #: What happened.
-    type: EventType
-    #: When it happened.
-    timestamp: Timestamp
-    #: `job` for events of a job, as it was then; `batch` for `batch.completed`.
-    data: dict[str, Any]
-
-
-class EventPage(PageView, kw_only=True):
-    """A page of events, oldest first."""
-
-    #: The events.
-    data: list[EventView]
-    #: Whether some that would stand before these may be gone: the feed goes back 14 days, a job's list about 500 events, and
-    #: of a deleted job there are none. Then look at the jobs themselves. A page of the feed that has none then has no
-    #: `next_cursor` either: begin anew.
-    trimmed: bool
 
 
 class UploadView(View, kw_only=True):
@@ -286,6 +264,41 @@ class BatchData(View, kw_only=True, omit_defaults=True):
     #: The fields that were left out to keep a long body short, where any were: `jobs.output`, which
     #: `GET /v1/batches/{batch_id}` has.
     truncated: tuple[str, ...] = ()
+
+
+class EventData(View, kw_only=True, omit_defaults=True):
+    """What an event of the feed is about: a job, or a batch."""
+
+    #: The job as it was then, with a fresh `output.url`; absent: the event is about a batch.
+    job: JobView | msgspec.UnsetType = msgspec.UNSET
+    #: The batch, of `batch.completed`; absent: the event is about a job.
+    batch: BatchEnds | msgspec.UnsetType = msgspec.UNSET
+    #: The fields that were cut or left out to keep a long body short, where any were.
+    truncated: tuple[str, ...] = ()
+
+
+class EventView(View, kw_only=True):
+    """One event."""
+
+    #: The event's id, which is the `webhook-id` of its callbacks too. Remember it to take each event once.
+    id: str
+    #: What happened.
+    type: EventType
+    #: When it happened.
+    timestamp: Timestamp
+    #: What it is about.
+    data: EventData
+
+
+class EventPage(PageView, kw_only=True):
+    """A page of events, oldest first."""
+
+    #: The events.
+    data: list[EventView]
+    #: Whether some that would stand before these may be gone: the feed goes back 14 days, a job's list about 500 events, and
+    #: of a deleted job there are none. Then look at the jobs themselves. A page of the feed that has none then has no
+    #: `next_cursor` either: begin anew.
+    trimmed: bool
 
 
 class BatchEventBody(View, kw_only=True):

@@ -164,6 +164,16 @@ async def test_batches_are_listed_newest_first_to_their_tenant_alone(api: Api) -
         assert (await stranger.get("/v1/batches")).json()["data"] == []
 
 
+async def test_a_batch_tells_where_its_jobs_stand_without_reading_all_that_they_hold(api: Api) -> None:
+    batch = (await api.http.post("/v1/batches", json={"jobs": [ASK, ASK]})).json()
+    first = batch["jobs"][0]["id"]
+    await running(api.context, first)
+    await api.context.store.redis.hset(key("job", first), "rec", b"\x81")
+    read = (await api.http.get(f"/v1/batches/{batch['id']}")).json()
+    assert [job["status"] for job in read["jobs"]] == ["running", "queued"]
+    assert (read["counts"]["running"], read["status"]) == (1, "running")
+
+
 async def test_a_batch_leaves_the_list_in_time(redis_url: str, tmp_path: Path) -> None:
     clock = HandClock(Clock().now_ms())
     async with running_api(redis_url, tmp_path, clock=clock) as api:

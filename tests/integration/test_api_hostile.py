@@ -74,6 +74,29 @@ async def test_no_request_breaks_the_api(api: Api, head: bytes, status: int | No
     assert b"Traceback" not in answer
 
 
+async def test_who_speaks_http_1_0_gets_no_chunks_and_reads_to_the_end(api: Api) -> None:
+    job_id = (await api.submit())["id"]
+    await api.http.post(f"/v1/jobs/{job_id}/cancel")
+    path = f"GET /v1/jobs/{job_id}/events".encode()
+    head, _, old = (await said(api, path + b" HTTP/1.0\nKEY\n")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"transfer-encoding" not in head
+    assert old.startswith(b"retry: 3000\n\nid: evt_")
+    assert old.endswith(b"}\n\n")
+    head, _, page = (await said(api, b"GET /v1/jobs HTTP/1.0\nKEY\n")).partition(b"\r\n\r\n")
+    assert f"content-length: {len(page)}".encode() in head.lower()
+    head, _, new = (await said(api, path + b" HTTP/1.1\nHost: x\nKEY\n")).partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head
+    assert new.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("end", [b"", b"Expect: 100-continue\n"])
+async def test_who_speaks_http_1_0_is_not_told_to_go_on(api: Api, end: bytes) -> None:
+    body = b'{"prompt": ""}'
+    fields = b"KEY\nContent-Type: application/json\nContent-Length: %d\n" % len(body)
+    assert (await said(api, b"POST /v1/jobs HTTP/1.0\n" + fields + end, body)).startswith(b"HTTP/1.1 422 ")
+
+
 @pytest.mark.parametrize("how", [b"", b"Connection: close\r\n"], ids=["kept", "last"])
 async def test_the_rest_of_a_refused_request_is_no_request_of_its_own(api: Api, how: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(api.url.rsplit(":", 1)[1]))

@@ -10,6 +10,7 @@ import pytest
 
 from core.clock import parse_rfc3339_ms, rfc3339
 from core.store.jobs.queries import LOOKED_AT
+from service.jobs.current_view import PAGE_BYTES
 from tests.api_fixture import ASK, Api, running_api
 
 HOUR_MS = int(timedelta(hours=1).total_seconds() * 1000)
@@ -96,6 +97,16 @@ async def test_another_tenants_session_leads_to_no_cursor_however_many_jobs_it_h
     async with await api.caller("other") as other:
         found = (await other.get("/v1/jobs", params={"session_id": session_id, "limit": 1})).json()
     assert found == {"data": [], "next_cursor": None, "has_more": False}
+
+
+async def test_a_page_of_large_jobs_is_cut_where_it_would_keep_others_waiting(api: Api) -> None:
+    media = [{"url": f"https://media.example.com/{n}.mp4?{'x' * 4000}"} for n in range(50)]
+    ids = [(await api.submit(media=media))["id"] for _ in range(2 * PAGE_BYTES // 200_000)]
+    first = await api.http.get("/v1/jobs?limit=100")
+    assert len(first.content) <= PAGE_BYTES + 1000, "and what is around its rows"
+    assert 10 < len(first.json()["data"]) < len(ids)
+    assert first.json()["next_cursor"] == first.json()["data"][-1]["id"]
+    assert await listed(api, limit=100) == ids[::-1]
 
 
 async def test_a_rare_job_is_found_behind_pages_that_say_that_there_is_more(api: Api) -> None:

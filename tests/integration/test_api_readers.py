@@ -11,6 +11,7 @@ import pytest
 from core.model import transitions
 from core.model.job import Job
 from core.store.redis.keys import EVENTS_CHANNEL
+from service.jobs.event_stream import EventReader
 from tests.api_fixture import ASK, Api, running_api
 from tests.job_ends import OWNER, running, told
 from tests.until import PATIENCE_S, until
@@ -149,6 +150,23 @@ async def test_who_never_reads_holds_up_nobody_and_is_forgotten_when_gone(api: A
     async with asyncio.timeout(PATIENCE_S):
         while api.context.subscriptions.readers:
             await api.http.get("/livez")
+
+
+async def test_of_much_that_is_new_a_reader_has_little_in_memory_at_once(api: Api) -> None:
+    job_id = (await api.submit(metadata={"words": "x" * 3500}))["id"]
+    now = await running(api.context, job_id)
+    first_id = await api.context.events.last_id(job_id)
+    now = await _spoken(api, now, transitions.edited(now, changes=("x" * 12_000,), timeline="Timeline"))
+    for n in range(50):
+        now = await _spoken(api, now, transitions.progress_noted(now, str(n)))
+    caller = await api.context.api_keys.find_caller(api.key)
+    assert caller is not None
+    reader = EventReader(api.context, now, first_id, key_id=caller.key_id)
+    heard = []
+    while frames := await reader.read():
+        assert sum(map(len, frames)) < 250_000
+        heard += frames
+    assert len(heard) == 51
 
 
 async def _spoken(api: Api, old: Job, new: Job) -> Job:

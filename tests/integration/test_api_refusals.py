@@ -134,6 +134,40 @@ async def test_a_wrong_value_is_pointed_at(api: Api, ask: dict[str, Any], pointe
     assert (await api.http.get("/v1/jobs")).json()["data"] == []
 
 
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        (b'{"prompt":"x","max_credits":50,"max_credits":5000}', ["/max_credits"]),
+        (b'{"prompt":"x","max_credits":50,"max_\\u0063redits":5000}', ["/max_credits"]),
+        (
+            b'{"prompt":"x","media":[{"url":"https://x.example/a.mp4","url":"https://x.example/b.mp4"}]}',
+            ["/media/0/url"],
+        ),
+        (b'{"prompt":"x","metadata":{"a/b":"1","c":"1","a/b":"1"},"prompt":"y"}', ["/prompt", "/metadata/a~1b"]),
+    ],
+)
+async def test_a_name_that_comes_twice_in_a_body_is_refused_and_not_guessed(
+    api: Api, body: bytes, pointers: list[str]
+) -> None:
+    for path in ("/v1/jobs", "/v1/jobs:validate"):
+        document = problem(await api.http.post(path, content=body, headers={"Content-Type": "application/json"}), 422)
+        assert [e["pointer"] for e in document["errors"]] == pointers
+        assert document["code"] == "invalid_value"
+    assert (await api.http.get("/v1/jobs")).json()["data"] == []
+
+
+async def test_a_name_that_comes_twice_in_one_job_of_a_batch_refuses_that_job(api: Api) -> None:
+    job, twice = msgspec.json.encode(ASK), b'{"prompt":"x","prompt":"y"}'
+    as_json = {"Content-Type": "application/json"}
+    some = await api.http.post("/v1/batches", content=b'{"jobs":[%s,%s]}' % (job, twice), headers=as_json)
+    assert [item["status"] for item in some.json()["items"]] == [202, 422]
+    assert some.json()["items"][1]["problem"]["errors"][0]["pointer"] == "/prompt"
+    document = problem(
+        await api.http.post("/v1/batches", content=b'{"jobs":[%s],"jobs":[%s]}' % (job, job), headers=as_json), 422
+    )
+    assert [e["pointer"] for e in document["errors"]] == ["/jobs"]
+
+
 async def test_all_wrong_values_are_told_at_once(api: Api) -> None:
     ask = {"prompt": " ", "profile": "nope", "media": [{"url": "ftp://x/a.mp4"}, {}]}
     document = problem(await api.http.post("/v1/jobs", json=ask), 422)

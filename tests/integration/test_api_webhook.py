@@ -77,6 +77,18 @@ async def sleeping_delivery(api: Api, **ask: Any) -> str:
     return delivery.id
 
 
+async def test_who_may_only_read_sees_no_query_of_a_callbacks_url_in_which_tokens_stand(api: Api) -> None:
+    asleep = await sleeping_delivery(api, webhook={"url": f"{URL}?token=secret"})
+    async with await api.caller("acme", "read") as reader:
+        listed = await reader.get("/v1/deliveries?status=pending")
+        of_job = await reader.get(f"/v1/jobs/{listed.json()['data'][0]['job_id']}/deliveries")
+    for answer in (listed, of_job):
+        assert [(row["id"], row["url"]) for row in answer.json()["data"]] == [(asleep, URL)]
+    delivery = await api.context.deliveries.load(asleep)
+    assert delivery is not None
+    assert delivery.url == f"{URL}?token=secret", "it goes there all the same"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [("PUT", "/v1/webhook", {"url": URL}), ("POST", "/v1/webhook:enable", None), ("DELETE", "/v1/webhook", None)],
