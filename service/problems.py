@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from core.http.reason_phrase import reason_phrase
 from core.logs import get_logger
 from core.metrics import REFUSALS
-from core.storage.storage import StorageDown
+from core.storage.errors import StorageDown
 from core.store.redis.client import STORE_DOWN, STORE_FULL
 from core.store.redis.codec import Unreadable
 from core.store.redis.functions import NotReplicated

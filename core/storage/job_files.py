@@ -9,7 +9,8 @@ from contextlib import suppress
 from secrets import token_hex
 
 from core.model.job import Job
-from core.storage.storage import Storage, StorageDown
+from core.storage.errors import StorageDown
+from core.storage.storage import Storage
 from core.store.redis.client import STORE_DOWN
 from core.store.uploads import Uploads
 

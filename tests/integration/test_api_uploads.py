@@ -20,7 +20,7 @@ from core.ids import new_id
 from core.media.formats import HEAD_BYTES
 from core.model.estimate import job_kind_of
 from core.model.upload import Upload
-from core.storage.storage import FileMissing
+from core.storage.errors import FileMissing
 from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
 from service.body_room import BodyRoom, HeldRoom, upload_room_bytes

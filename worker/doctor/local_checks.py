@@ -9,7 +9,8 @@ from core.errors import StartRefused
 from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings, unknown_names
-from core.storage.storage import FileMissing, Storage, StorageDown
+from core.storage.errors import FileMissing, StorageDown
+from core.storage.storage import Storage
 from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
 from core.store.jobs.records import Jobs

@@ -1,0 +1,29 @@
+"""What a storage can answer instead of what it was asked for: that one file is missing, or that the storage itself is away."""
+
+from obstore.exceptions import BaseError, PermissionDeniedError
+
+from core.metrics import STORAGE_FAILURES
+
+
+class FileMissing(Exception):  # noqa: N818 - says what is wrong
+    """The storage holds no such file (any more)."""
+
+
+class StorageDown(Exception):  # noqa: N818 - says what is wrong
+    """The storage does not answer, or takes no more; the same may work later."""
+
+
+def storage_down(why: str) -> StorageDown:
+    """Count it, and make it: its words are for the operator."""
+    STORAGE_FAILURES.inc()
+    return StorageDown(why)
+
+
+def says_missing(error: Exception) -> bool:
+    """Whether a storage calls it an error that it has no file to delete, as S3 does not. The library knows such errors by words alone."""
+    return isinstance(error, BaseError) and "(code: NoSuchKey)" in str(error)
+
+
+def says_denied(refusal: BaseError) -> bool:
+    """Whether we may not list. The library has an error of its own for what is denied of one file, and for a list words alone."""
+    return isinstance(refusal, PermissionDeniedError) or "403 Forbidden" in str(refusal)
