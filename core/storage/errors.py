@@ -13,10 +13,14 @@ class StorageDown(Exception):  # noqa: N818 - says what is wrong
     """The storage does not answer, or takes no more; the same may work later."""
 
 
-def storage_down(why: str) -> StorageDown:
+class StorageDenied(StorageDown):
+    """It refuses us what was asked: S3 does so of a file that is missing, too, where we may not list."""
+
+
+def storage_down(why: str, kind: type[StorageDown] = StorageDown) -> StorageDown:
     """Count it, and make it: its words are for the operator."""
     STORAGE_FAILURES.inc()
-    return StorageDown(why)
+    return kind(why)
 
 
 def says_missing(error: Exception) -> bool:
@@ -24,6 +28,8 @@ def says_missing(error: Exception) -> bool:
     return isinstance(error, BaseError) and "(code: NoSuchKey)" in str(error)
 
 
-def says_denied(refusal: BaseError) -> bool:
-    """Whether we may not list. The library has an error of its own for what is denied of one file, and for a list words alone."""
-    return isinstance(refusal, PermissionDeniedError) or "403 Forbidden" in str(refusal)
+def says_denied(refusal: Exception) -> bool:
+    """Whether we may not do that. The library has an error of its own for what is denied of one file, and for a list words alone."""
+    return isinstance(refusal, PermissionDeniedError) or (
+        isinstance(refusal, BaseError) and "403 Forbidden" in str(refusal)
+    )
