@@ -28,8 +28,12 @@ def says_missing(error: Exception) -> bool:
     return isinstance(error, BaseError) and "(code: NoSuchKey)" in str(error)
 
 
+#: what the library says where it has no error of its own: for a list, and for a file of several that are to be deleted
+_DENIED_WORDS = ("403 Forbidden", "(code: AccessDenied)")
+
+
 def says_denied(refusal: Exception) -> bool:
-    """Whether we may not do that. The library has an error of its own for what is denied of one file, and for a list words alone."""
-    return isinstance(refusal, PermissionDeniedError) or (
-        isinstance(refusal, BaseError) and "403 Forbidden" in str(refusal)
-    )
+    """Whether we may not do that."""
+    if isinstance(refusal, BaseError) and any(words in str(refusal) for words in _DENIED_WORDS):
+        return True
+    return isinstance(refusal, PermissionDeniedError | PermissionError)

@@ -16,7 +16,7 @@ from core.logs import get_logger
 from core.model import transitions
 from core.model.job import Status
 from core.model.upload import Upload
-from core.storage.job_files import delete_job_files
+from core.storage.job_files import delete_job_files_or_note
 from core.storage.upload_files import remove_upload
 from core.store.jobs.admission import DueList
 from core.store.jobs.unheld import commit_unheld
@@ -183,7 +183,7 @@ async def _remove(context: WorkerContext, item_id: str) -> None:
         return
     job = await context.jobs.load(item_id)
     if job:
-        await delete_job_files(context.storage, job)
+        await delete_job_files_or_note(context.storage, context.uploads, job)
     if job and not job.data_removed:
         await context.job_removal.remove(job)
     await context.jobs.forget(item_id)
