@@ -197,6 +197,7 @@ def as_api_error(error: Exception) -> ApiError:
     if isinstance(error, STORE_DOWN):
         return ApiError(503, "unavailable", f"Redis does not answer; {UNKNOWN_END}")
     if isinstance(error, StorageDown):
+        log.warning("the storage does not answer, or is full", error=str(error))
         words = f"The storage of files does not answer, or is full; {UNKNOWN_END}"
         return ApiError(503, "unavailable", words, headers={"Retry-After": "10"})
     if isinstance(error, Unreadable):
