@@ -6,6 +6,7 @@ when the right one is back. So whoever comes first leaves a mark, a small file, 
 files.
 """
 
+import asyncio
 from secrets import token_hex
 from typing import NamedTuple
 
@@ -15,6 +16,10 @@ from core.storage.location import MARK_FILE
 from core.storage.storage import Storage
 from core.store.redis.client import STORE_FULL, Store
 from core.store.redis.keys import key
+
+
+#: who comes first has so long to leave the mark, a write of some bytes
+_LOOKS, _LOOK_S = 20, 0.1
 
 
 class WrongStorage(StartRefused):
@@ -55,14 +60,16 @@ async def _known(store: Store) -> _Known:
 
 
 async def _leave_mark(storage: Storage, store: Store) -> list[str]:
-    """Redis learns first what the mark is to be, so that all who come at once leave the same. Raises StorageDown, STORE_DOWN.
+    """Redis learns first what the mark is to be, so that all who come at once have the same. Raises as `check_mark`, and StorageDown.
 
     A Redis that is full does without: nobody is to wait for that.
     """
     try:
         mark = await _mark_here(storage)
         if not mark:
-            await store.ask("HSETNX", key("storage"), "mark", token_hex(16))
+            is_first = await store.ask("HSETNX", key("storage"), "mark", token_hex(16))
+            if not is_first and await _is_left_soon(store):
+                return await check_mark(storage, store)  # by another process, whose storage may be another one
             mark = str((await _known(store)).mark)
             await storage.write_mark(mark)
         await store.ask("HSET", key("storage"), "mark", mark, "left", "1")
@@ -70,6 +77,15 @@ async def _leave_mark(storage: Storage, store: Store) -> list[str]:
         return []
     storage.hold_to(mark)
     return []
+
+
+async def _is_left_soon(store: Store) -> bool:
+    """Wait for who came first. False: he has died, or cannot write."""
+    for _ in range(_LOOKS):
+        if (await _known(store)).is_left:
+            return True
+        await asyncio.sleep(_LOOK_S)
+    return False
 
 
 async def _mark_here(storage: Storage) -> str | None:

@@ -47,6 +47,13 @@ async def test_who_comes_first_leaves_a_mark_and_all_who_come_at_once_leave_the_
     assert await check_mark(Storage(f"{root}/files"), core.store) == []
 
 
+async def test_of_two_that_come_first_at_once_with_different_storages_one_is_refused(core: Core, root: str) -> None:
+    """As an API and a worker with the default, each in a folder of its own."""
+    storages = [Storage(f"{root}/{name}") for name in ("api/data", "worker/data")]
+    came = await asyncio.gather(*(check_mark(each, core.store) for each in storages), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in came) == ["WrongStorage", "list"]
+
+
 async def test_another_storage_is_refused_with_a_sentence_and_nothing_is_written_there(core: Core, root: str) -> None:
     await check_mark(Storage(f"{root}/files"), core.store)
     other = Storage(f"{root}/flies")
