@@ -17,7 +17,6 @@ from core.storage.storage import Storage
 from core.store.redis.client import STORE_FULL, Store
 from core.store.redis.keys import key
 
-
 #: who comes first has so long to leave the mark, a write of some bytes
 _LOOKS, _LOOK_S = 20, 0.1
 
