@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from core.http.reason_phrase import reason_phrase
 from core.logs import get_logger
 from core.metrics import REFUSALS
-from core.storage.storage import StorageDown
+from core.storage.errors import StorageDown
 from core.store.redis.client import STORE_DOWN, STORE_FULL
 from core.store.redis.codec import Unreadable
 from core.store.redis.functions import NotReplicated
@@ -202,6 +202,7 @@ def as_api_error(error: Exception) -> ApiError:
     if isinstance(error, STORE_DOWN):
         return ApiError(503, "unavailable", f"Redis does not answer; {UNKNOWN_END}")
     if isinstance(error, StorageDown):
+        log.warning("the storage does not answer, or is full", error=str(error))
         words = f"The storage of files does not answer, or is full; {UNKNOWN_END}"
         return ApiError(503, "unavailable", words, headers={"Retry-After": "10"})
     if isinstance(error, Unreadable):

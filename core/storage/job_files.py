@@ -9,7 +9,8 @@ from contextlib import suppress
 from secrets import token_hex
 
 from core.model.job import Job
-from core.storage.storage import Storage, StorageDown
+from core.storage.errors import StorageDenied, StorageDown
+from core.storage.storage import Storage
 from core.store.redis.client import STORE_DOWN
 from core.store.uploads import Uploads
 
@@ -61,6 +62,22 @@ async def delete_job_files(storage: Storage, job: Job) -> None:
     await storage.delete(_path_in_older_releases(job))
     for folder in (_films_folder(job), _fetched_folder(job)):
         await storage.delete_folder(folder)
+
+
+async def delete_job_files_or_note(storage: Storage, uploads: Uploads, job: Job) -> None:
+    """Delete them, or note by its name what the storage does not let us delete: a job's record does not stay for that past its time.
+
+    Raises StorageDown where the storage is away.
+    """
+    try:
+        await delete_job_files(storage, job)
+    except StorageDenied:
+        named = [job.output.path] if job.output and job.output.path else []
+        listed = [
+            path for folder in (_films_folder(job), _fetched_folder(job)) for path in await storage.names_in(folder)
+        ]
+        for path in {*named, *listed}:
+            await uploads.delete_later(path)
 
 
 def _path_in_older_releases(job: Job) -> str:

@@ -1,21 +1,20 @@
 """File storage: uploads and finished videos, in a local folder or in S3. Nothing is ever held in memory whole."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
-from obstore.store import LocalStore, S3Store
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore
 
-from core.errors import StartRefused
-from core.metrics import STORAGE_FAILURES
-from core.settings import in_environment
-from core.storage.local_disk import bring_to_disk, delete_parts, delete_tree, make_root, written_in
+from core.storage.errors import FileMissing, StorageDown, says_denied, storage_down
+from core.storage.local_disk import bring_to_disk, delete_parts, delete_tree, written_in
+from core.storage.location import MARK_FILE, SLOWEST_PART_S, STORAGE_ANSWER_S, Location
 from core.storage.parts import (
     CHUNK_BYTES,
     PART_BYTES,
@@ -27,36 +26,14 @@ from core.storage.parts import (
     hand_on_first,
     in_pieces,
 )
-from core.storage.threads import HangingThreads, call_within
+from core.storage.threads import HangingThreads
 
-#: who asks a storage that hangs for a size or a few bytes, or to delete, hears so after this; its library alone goes on for minutes
-_ANSWER_S = 15.0
-#: who asks it to copy hears so later by the time that a slow one takes
-_SLOWEST_COPY_BYTES_PER_S = 2_000_000
-#: S3 itself copies no file that is larger
-_LARGEST_COPY_BYTES = 5 << 30
-#: a part may take it so long, when a hundred files share one line; a question is made anew after the library's 30 s
-_SLOWEST_PART_S = 120.0
 #: a disk may first write so long what others have handed it, before a file that it is to keep
 _OTHERS_FIRST_S = 600.0
-#: what a folder is asked, and the library does not ask, takes threads of its own: a volume that hangs keeps them, and nobody else's
-_THREADS = 8
 #: so many threads beside those bring files to the disk. Who is stopped meanwhile leaves one that goes on, and none of them for others
 _SYNCS_AT_ONCE = 2
-#: what S3 says is missing
-_NO_FILE, _NO_BUCKET = "<Code>NoSuchKey<", "<Code>NoSuchBucket<"
 #: as many as S3 names in one answer
 _LISTED_AT_ONCE = 1000
-
-T = TypeVar("T")
-
-
-class FileMissing(Exception):  # noqa: N818 - says what is wrong
-    """The storage holds no such file (any more)."""
-
-
-class StorageDown(Exception):  # noqa: N818 - says what is wrong
-    """The storage does not answer, or takes no more; the same may work later."""
 
 
 class StoredFile(NamedTuple):
@@ -79,114 +56,44 @@ class Storage:
     """Write, read and delete files by a key such as ``uploads/upl_….mp4``."""
 
     def __init__(
-        self, where: str, *, opened: bool = True, answer_s: float = _ANSWER_S, part_s: float = _SLOWEST_PART_S
+        self, where: str, *, opened: bool = True, answer_s: float = STORAGE_ANSWER_S, part_s: float = SLOWEST_PART_S
     ) -> None:
         """Open it now, so that a process hears at its start of one that it cannot have; or when it is first needed.
 
         Raises StartRefused.
         """
-        self._where = where
-        self._answer_s = answer_s
-        self._part_s = part_s
-        #: None: it is in S3
-        self._folder = None if where.startswith("s3://") else Path(where).absolute()
-        self._threads, self._sync_threads = HangingThreads(_THREADS), HangingThreads(_SYNCS_AT_ONCE)
+        self._location = Location(where, answer_s=answer_s, part_s=part_s)
+        self._sync_threads = HangingThreads(_SYNCS_AT_ONCE)
         #: a file's time begins with its turn; the threads alone would have it pass while others are brought to the disk
         self._syncs = asyncio.Semaphore(_SYNCS_AT_ONCE)
         if opened:
-            _ = self._files
+            _ = self._location.files
 
-    @cached_property
-    def _files(self) -> LocalStore | S3Store:
-        """Open it. Raises StartRefused."""
-        try:
-            return self._opened()
-        except TimeoutError:
-            raise StartRefused(
-                f"REELGATE_STORAGE: {self._where} hangs, as a volume does whose server is away."
-            ) from None
-        except OSError as error:
-            raise StartRefused(f"REELGATE_STORAGE: {error.filename or self._where}: {error.strerror}.") from None
-        except (BaseError, ValueError) as error:
-            raise StartRefused(f"REELGATE_STORAGE cannot be used ({type(error).__name__}).") from None
+    @property
+    def where(self) -> str:
+        """Say where it is, as the operator does."""
+        return self._location.where
 
-    def _opened(self) -> LocalStore | S3Store:
-        if self._folder is None:
-            return S3Store.from_url(self._where)
-        self._folder = call_within(partial(make_root, self._folder), self._answer_s)
-        return LocalStore(self._folder, mkdir=True)
+    def hold_to(self, mark: str) -> None:
+        """From now on nothing is written, deleted or called missing here unless this storage has that mark."""
+        self._location.hold_to(mark)
 
-    @cached_property
-    def _writer(self) -> LocalStore | S3Store:
-        return self._patient(self._part_s)
+    async def read_mark(self) -> str | None:
+        """Read this storage's mark; None: it has none. Raises StorageDown."""
+        return await self._location.read_mark()
 
-    @cached_property
-    def _copier(self) -> LocalStore | S3Store:
-        return self._patient(self._copied_within_s(_LARGEST_COPY_BYTES))
+    async def renew_mark(self) -> None:
+        """Leave the mark anew, if there is one: a rule that removes what is old shall not take it. Raises StorageDown."""
+        if self._location.mark:
+            await self.write_mark(self._location.mark)
 
-    def _patient(self, request_s: float) -> LocalStore | S3Store:
-        """Open it for requests that take so long: what the library breaks off begins anew, and takes as long again."""
-        if isinstance(self._files, LocalStore):
-            return self._files
-        with in_environment("AWS_TIMEOUT", f"{request_s:.0f} s"):
-            return S3Store.from_url(self._where)
+    async def write_mark(self, mark: str) -> None:
+        """Leave a mark. Raises StorageDown."""
 
-    def _copied_within_s(self, size_bytes: int) -> float:
-        return self._answer_s + size_bytes / _SLOWEST_COPY_BYTES_PER_S
+        async def content() -> AsyncIterator[bytes]:
+            yield mark.encode()
 
-    @asynccontextmanager
-    async def _in_our_words(self, path: str) -> AsyncIterator[None]:
-        """Raises FileMissing, or StorageDown without the library's words, which hold addresses and paths."""
-        try:
-            yield
-        except (NotFoundError, FileNotFoundError) as missing:
-            await self._require_folder()
-            await self._require_bucket(path, str(missing))
-            raise FileMissing(path) from None
-        except (BaseError, OSError) as error:
-            if _says_missing(error):
-                raise FileMissing(path) from None
-            raise _down(type(error).__name__) from None
-
-    async def _require_folder(self) -> None:
-        """Raise StorageDown where the whole folder is gone: what is missing with it may come back with it. Or hangs, or is broken."""
-        if self._folder is None:
-            return
-        try:
-            is_there = await self._in_thread(self._folder.is_dir)
-        except OSError as error:
-            raise _down(type(error).__name__) from None
-        if not is_there:
-            raise _down("its folder is gone") from None
-
-    async def _require_bucket(self, path: str, told: str) -> None:
-        """Raise StorageDown where not one file is missing, but all are with their bucket. S3 tells a HEAD no more than 404."""
-        if self._folder:
-            return
-        if _NO_BUCKET in told or (_NO_FILE not in told and _NO_BUCKET in await self._told_of_bytes(path)):
-            raise _down("its bucket is gone")
-
-    async def _told_of_bytes(self, path: str) -> str:
-        """Hear what S3 says to who asks for a file's bytes; empty: it has it now. Raises StorageDown."""
-        try:
-            async with asyncio.timeout(self._answer_s):
-                await obstore.get_range_async(self._files, path, start=0, end=1)
-        except (NotFoundError, FileNotFoundError) as missing:
-            return str(missing)
-        except (BaseError, OSError) as error:
-            raise _down(type(error).__name__) from None
-        return ""
-
-    async def _in_thread(self, call: Callable[..., T], *of: Any) -> T:
-        """Ask a folder what the library does not. Raises TimeoutError where it hangs; the thread goes on, and is no one else's."""
-        async with asyncio.timeout(self._answer_s):
-            return await self._threads.run(partial(call, *of))
-
-    @asynccontextmanager
-    async def _unless_it_hangs(self, path: str, *, more_s: float = 0.0) -> AsyncIterator[None]:
-        """Wait so long for a folder to take or give some bytes; of S3 the library gives up by itself. Raises StorageDown."""
-        async with self._in_our_words(path), asyncio.timeout(self._part_s + more_s if self._folder else None):
-            yield
+        await self.write(MARK_FILE, content())
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], *, lasting: bool = True) -> int:
         """Write a file as its chunks come, and return its size. If they stop with an error nothing is left of it.
@@ -194,7 +101,7 @@ class Storage:
         What another one has written there stays until it is replaced whole. `lasting`: no power cut takes it, for which it is
         waited. Raises StorageDown.
         """
-        await self._require_folder()
+        await self._location.require()
         async with aclosing(in_pieces(chunks)) as pieces:
             first: HandedOn = asyncio.Queue(maxsize=1)
             size_bytes = hand_on_first(first, await anext(pieces, b""))
@@ -202,15 +109,15 @@ class Storage:
                 size_bytes = await self._write_in_parts(path, first, pieces, size_bytes)
             else:
                 await self._put_whole(path, first.get_nowait() or b"")
-        if self._folder and lasting:
-            await self._bring_to_disk(self._folder, path, size_bytes)
+        if self._location.folder and lasting:
+            await self._bring_to_disk(self._location.folder, path, size_bytes)
         return size_bytes
 
     async def _put_whole(self, path: str, content: bytes) -> None:
         """Write a file that is one part. Who is stopped meanwhile knows that none comes later, so that he can delete it."""
         writing = asyncio.create_task(self._put(path, content))
         try:
-            async with self._unless_it_hangs(path):
+            async with self._location.unless_it_hangs(path):
                 await asyncio.shield(writing)
         except (asyncio.CancelledError, StorageDown):
             await self._end_of(writing)
@@ -227,10 +134,10 @@ class Storage:
         try:
             async for piece in pieces:
                 size_bytes += len(piece)
-                async with self._unless_it_hangs(path):
+                async with self._location.unless_it_hangs(path):
                     await hand_on(handed_on, piece, writing)
             # a network's volume may be sent all of a file only now that it ends
-            async with self._unless_it_hangs(path, more_s=size_bytes / _SLOWEST_COPY_BYTES_PER_S):
+            async with self._location.unless_it_hangs(path, size_bytes=size_bytes):
                 await hand_on(handed_on, b"", writing)
                 await asyncio.shield(writing)
         except BaseException:
@@ -242,12 +149,12 @@ class Storage:
         """Write a file. Raises StorageDown."""
         async with self._in_place(path):
             await obstore.put_async(
-                self._writer, path, content, chunk_size=PART_BYTES, max_concurrency=PARTS_ON_THE_WAY
+                self._location.writer, path, content, chunk_size=PART_BYTES, max_concurrency=PARTS_ON_THE_WAY
             )
 
     async def _bring_to_disk(self, folder: Path, path: str, size_bytes: int) -> None:
         """Wait until a file is on the disk, which has as long for it as a slow one takes. Raises StorageDown."""
-        within_s = self._copied_within_s(size_bytes) + _OTHERS_FIRST_S
+        within_s = self._location.copied_within_s(size_bytes) + _OTHERS_FIRST_S
         async with self._syncs, self._in_place(path), asyncio.timeout(within_s):
             await self._sync_threads.run(partial(bring_to_disk, folder, folder / path))
 
@@ -255,10 +162,10 @@ class Storage:
     async def _in_place(self, path: str) -> AsyncIterator[None]:
         """Raises StorageDown, also where a file has no place, e.g. no bucket."""
         try:
-            async with self._in_our_words(path):
+            async with self._location.in_our_words(path):
                 yield
         except FileMissing:
-            raise _down("there is no place to write to") from None
+            raise storage_down("there is no place to write to") from None
 
     async def _break_off(self, handed_on: HandedOn, writing: asyncio.Task[None]) -> None:
         """Have the parts of a file given up, as far as the storage answers; what stopped it is told in any case."""
@@ -270,7 +177,7 @@ class Storage:
     async def _end_of(self, writing: asyncio.Task[None]) -> None:
         """Wait until nothing more is written, as far as the storage answers."""
         with suppress(BrokenOff, StorageDown, TimeoutError):
-            async with asyncio.timeout(self._answer_s):
+            async with asyncio.timeout(self._location.answer_s):
                 await writing
 
     async def put_url(self, path: str, *, for_s: int) -> str | None:
@@ -278,15 +185,16 @@ class Storage:
 
         Raises StorageDown where what it is signed with is not to be had: a role's credentials come from elsewhere.
         """
-        if isinstance(self._files, LocalStore):
+        if isinstance(self._location.files, LocalStore):
             return None
-        async with self._in_our_words(path), asyncio.timeout(self._answer_s):
-            return await obstore.sign_async(self._files, "PUT", path, timedelta(seconds=for_s))
+        await self._location.require()
+        async with self._location.in_our_words(path), asyncio.timeout(self._location.answer_s):
+            return await obstore.sign_async(self._location.files, "PUT", path, timedelta(seconds=for_s))
 
     async def copy(self, source: str, target: str, *, size_bytes: int) -> None:
         """Copy a file of such a size, whose bytes do not pass this process. Raises FileMissing, StorageDown."""
-        async with self._in_our_words(source), asyncio.timeout(self._copied_within_s(size_bytes)):
-            await obstore.copy_async(self._copier, source, target)
+        async with self._location.in_our_words(source), asyncio.timeout(self._location.copied_within_s(size_bytes)):
+            await obstore.copy_async(self._location.copier, source, target)
 
     async def size_bytes(self, path: str) -> int:
         """Measure a file. Raises FileMissing, StorageDown."""
@@ -297,8 +205,8 @@ class Storage:
         return (await self._facts(path))["version"] not in (None, "null")
 
     async def _facts(self, path: str) -> Mapping[str, Any]:
-        async with self._in_our_words(path), asyncio.timeout(self._answer_s):
-            return await obstore.head_async(self._files, path)
+        async with self._location.in_our_words(path), asyncio.timeout(self._location.answer_s):
+            return await obstore.head_async(self._location.files, path)
 
     async def read(self, path: str, *, start: int = 0, end: int | None = None, piece_bytes: int = CHUNK_BYTES) -> Slice:
         """Read bytes from `start` up to, not including, `end`, by pieces. Raises FileMissing, StorageDown."""
@@ -314,14 +222,14 @@ class Storage:
 
     async def _range(self, path: str, start: int, end: int) -> bytes:
         """Read a piece that nobody else holds, as the library's own would be while a reader takes its time."""
-        async with self._unless_it_hangs(path):
-            return bytes(await obstore.get_range_async(self._files, path, start=start, end=end))
+        async with self._location.unless_it_hangs(path):
+            return bytes(await obstore.get_range_async(self._location.files, path, start=start, end=end))
 
     async def piece(self, path: str, start: int, end: int) -> bytes:
         """Read a few bytes of a file, from `start` up to, not including, `end`. Raises FileMissing, StorageDown."""
         part = await self.read(path, start=start, end=end)
-        within_s = self._answer_s * max(1.0, (part.end - part.start) / CHUNK_BYTES)
-        async with self._in_our_words(path), asyncio.timeout(within_s):
+        within_s = self._location.answer_s * max(1.0, (part.end - part.start) / CHUNK_BYTES)
+        async with self._location.in_our_words(path), asyncio.timeout(within_s):
             return b"".join([chunk async for chunk in part.chunks])
 
     async def head(self, path: str, size_bytes: int) -> bytes:
@@ -330,40 +238,43 @@ class Storage:
 
     async def delete(self, path: str) -> None:
         """Delete a file, and what is left of writers that died; one that is not there is fine. Raises StorageDown."""
+        await self._location.require()
         with suppress(FileMissing):
-            async with self._in_our_words(path), asyncio.timeout(self._answer_s):
-                await obstore.delete_async(self._files, path)
-        if self._folder:
-            async with self._in_our_words(path):
-                await self._in_thread(delete_parts, self._folder / path)
+            async with self._location.in_our_words(path), asyncio.timeout(self._location.answer_s):
+                await obstore.delete_async(self._location.files, path)
+        if self._location.folder:
+            async with self._location.in_our_words(path):
+                await self._location.in_thread(delete_parts, self._location.folder / path)
 
     async def delete_folder(self, path: str) -> None:
         """Delete whatever is below a path, as far as we may see it; nothing there is fine. Raises StorageDown."""
-        if self._folder:
-            await self._require_folder()
-            async with self._in_our_words(path):
-                await self._in_thread(delete_tree, self._folder / path)
+        await self._location.require()
+        if self._location.folder:
+            async with self._location.in_our_words(path):
+                await self._location.in_thread(delete_tree, self._location.folder / path)
             return
         with suppress(FileMissing):  # somebody else deletes it, too
-            async with self._in_our_words(path), asyncio.timeout(self._answer_s):
-                await obstore.delete_async(self._files, await self._listed(path))
+            async with self._location.in_our_words(path), asyncio.timeout(self._location.answer_s):
+                await obstore.delete_async(self._location.files, await self._listed(path))
 
     async def names_in(self, folder: str) -> list[str]:
         """Name the files of a folder, also those of writers that died, as far as we may see them. Raises StorageDown."""
+        await self._location.require()
         with suppress(FileMissing):
-            async with self._in_our_words(folder), asyncio.timeout(self._answer_s):
-                if self._folder:
-                    return await self._in_thread(written_in, self._folder, folder)
+            async with self._location.in_our_words(folder), asyncio.timeout(self._location.answer_s):
+                if self._location.folder:
+                    return await self._location.in_thread(written_in, self._location.folder, folder)
                 return await self._listed(folder)
         return []
 
     async def files_sent_to(self, folder: str) -> AsyncIterator[StoredFile]:
         """Find what was sent to places in S3 that `put_url` gave URLs of, by name, as far as we may list it. Raises StorageDown."""
-        if self._folder:
+        if self._location.folder:
             return
-        found = aiter(obstore.list(self._files, folder, chunk_size=_LISTED_AT_ONCE))
+        await self._location.require()
+        found = aiter(obstore.list(self._location.files, folder, chunk_size=_LISTED_AT_ONCE))
         while True:
-            async with self._in_our_words(folder), asyncio.timeout(self._answer_s):
+            async with self._location.in_our_words(folder), asyncio.timeout(self._location.answer_s):
                 some = await _next_listed(found)
             if not some:
                 return
@@ -373,16 +284,11 @@ class Storage:
     async def _listed(self, path: str) -> list[str]:
         """Name what is below a path: none where we may do all else in a bucket, and not list it. A job can be removed all the same."""
         try:
-            return [each["path"] for each in await obstore.list(self._files, path).collect_async()]
+            return [each["path"] for each in await obstore.list(self._location.files, path).collect_async()]
         except BaseError as refusal:
-            if not _says_denied(refusal):
+            if not says_denied(refusal):
                 raise
             return []
-
-
-def _down(why: str) -> StorageDown:
-    STORAGE_FAILURES.inc()
-    return StorageDown(why)
 
 
 async def _next_listed(found: AsyncIterator[Any]) -> list[StoredFile]:
@@ -392,16 +298,6 @@ async def _next_listed(found: AsyncIterator[Any]) -> list[StoredFile]:
     except StopAsyncIteration:
         return []
     except BaseError as refusal:
-        if not _says_denied(refusal):
+        if not says_denied(refusal):
             raise
         return []
-
-
-def _says_missing(error: Exception) -> bool:
-    """Whether a storage calls it an error that it has no file to delete, as S3 does not. The library knows such errors by words alone."""
-    return isinstance(error, BaseError) and "(code: NoSuchKey)" in str(error)
-
-
-def _says_denied(refusal: BaseError) -> bool:
-    """Whether we may not list. The library has an error of its own for what is denied of one file, and for a list words alone."""
-    return isinstance(refusal, PermissionDeniedError) or "403 Forbidden" in str(refusal)

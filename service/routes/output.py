@@ -15,7 +15,7 @@ from core.ids import cell_of, is_id
 from core.logs import get_logger
 from core.model.job import Job
 from core.security.signed_links import output_path, verify_path
-from core.storage.storage import FileMissing, StorageDown
+from core.storage.errors import FileMissing, StorageDown
 from service.auth import RequireScope, authorize
 from service.context import ApiContext, ApiRequest, context_of
 from service.http.body import AT_END, HANG_UP

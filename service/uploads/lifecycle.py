@@ -9,7 +9,7 @@ from core.clock import rfc3339
 from core.ids import new_id
 from core.media.film_header.length import read_length_s
 from core.model.upload import Upload
-from core.storage.storage import FileMissing, StorageDown
+from core.storage.errors import FileMissing, StorageDown
 from core.storage.upload_files import remove_upload
 from core.store.uploads import UPLOAD_LIFE_MS, Only
 from service.context import ApiContext

@@ -12,7 +12,7 @@ import msgspec
 
 from core.media.formats import HEAD_BYTES
 from core.model.upload import Upload
-from core.storage.storage import FileMissing, StorageDown
+from core.storage.errors import FileMissing, StorageDown
 from core.storage.upload_files import SENT_FOLDER
 from service.context import ApiContext
 from service.problems import ApiError

@@ -20,7 +20,7 @@ from core.ids import new_id
 from core.media.formats import HEAD_BYTES
 from core.model.estimate import job_kind_of
 from core.model.upload import Upload
-from core.storage.storage import FileMissing
+from core.storage.errors import FileMissing
 from core.store.uploads import Uploads
 from sandbox.clips import make_talk_clip
 from service.body_room import BodyRoom, HeldRoom, upload_room_bytes
@@ -76,7 +76,9 @@ async def test_an_upload_says_how_long_it_is_and_an_estimate_goes_by_that(api: A
     assert [group.rpartition("/")[2] for group in groups] == ["10 s", "60 s"]
 
 
-async def test_a_storage_that_is_away_is_no_error_of_ours(api: Api, tmp_path: Path) -> None:
+async def test_a_storage_that_is_away_is_no_error_of_ours(
+    api: Api, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     kept = (await api.http.post("/v1/uploads", params={"filename": "a.mp4"}, content=MP4)).json()
     [file] = files_in(tmp_path)
     folder = file.parent.rename(tmp_path / "away")
@@ -87,6 +89,10 @@ async def test_a_storage_that_is_away_is_no_error_of_ours(api: Api, tmp_path: Pa
     ):
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert (answer.headers["retry-after"], "storage" in answer.json()["detail"]) == ("10", True)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert ["the storage does not answer" in words for words in said] == [True, True], (
+        "its operator reads why, each time"
+    )
     file.parent.unlink()
     folder.rename(file.parent)
     assert [row["id"] for row in (await api.http.get("/v1/uploads")).json()["data"]] == [kept["id"]]

@@ -21,7 +21,7 @@ from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, Render, Stage, Status
 from core.model.session import Session
-from core.storage.storage import FileMissing
+from core.storage.errors import FileMissing
 from core.store.leases import LeaseLost
 from tests.s3_fixture import BUCKET, Stalled, Unread, access_to, s3
 from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, said, scripted_backend

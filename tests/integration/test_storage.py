@@ -17,8 +17,9 @@ import obstore
 import pytest
 
 from core.metrics import REGISTRY
+from core.storage.errors import FileMissing, StorageDown
 from core.storage.parts import CHUNK_BYTES, PART_BYTES
-from core.storage.storage import FileMissing, Storage, StorageDown
+from core.storage.storage import Storage
 from tests.hung_folder import hung
 from tests.s3_fixture import BUCKET, Stalled, Unread, access_to, s3
 from tests.until import PATIENCE_S, until
@@ -565,7 +566,8 @@ async def test_what_processes_left_that_died_while_they_wrote_goes_with_the_file
 ENDS_WHILE_ITS_FOLDER_HANGS = """
 import asyncio, os, sys, threading
 from contextlib import suppress
-from core.storage.storage import Storage, StorageDown
+from core.storage.errors import StorageDown
+from core.storage.storage import Storage
 
 async def chunks():
     yield b"x"

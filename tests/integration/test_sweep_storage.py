@@ -22,7 +22,7 @@ from core.storage.upload_files import remove_upload
 from core.store.leases import LeaseLost
 from core.store.redis.keys import key
 from core.store.redis.lists import UNREADABLE_REST_MS
-from tests.s3_fixture import BUCKET, access_to, s3
+from tests.s3_fixture import BUCKET, Unread, access_to, s3
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over
@@ -361,3 +361,44 @@ def sent_by_url(core: Core, tenant: str) -> Upload:
         path=f"sent/{upload_id}",
         created_at_ms=core.clock.now_ms(),
     )
+
+
+@pytest.mark.parametrize("key_of_refusal", ["", "AccessDenied"])
+async def test_a_storage_that_never_deletes_keeps_no_record_past_its_time(
+    core: Core, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_of_refusal: str
+) -> None:
+    """As S3's under a policy without s3:DeleteObject: callers were told for how long their prompts are kept."""
+    for name, value in access_to(s3).items():
+        monkeypatch.setenv(name, value)
+    place = f"s3://{BUCKET}/{tmp_path.name}"
+    await core.slots(9)
+    job = await with_film(core)
+    assert job.output
+    film = job.output.path or ""
+    await Storage(place).write(film, one_piece())
+    core.clock.turn(by_s=100_000)
+    refusing = Unread(s3, refusal_of(f"{tmp_path.name}/{film}", key_of_refusal), at=b"POST ")
+    async with await asyncio.start_server(refusing.serve, "127.0.0.1", 0) as server:
+        monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with context_over(core, place) as context:
+            await remove_old(context)
+    assert not await core.redis.exists(key("job", job.id))
+    assert await core.redis.zscore(key("upload_urls"), f"- {film}"), "its file is deleted when the storage allows it"
+    core.clock.turn(by_s=1000)
+    monkeypatch.setenv("AWS_ENDPOINT", s3)
+    async with context_over(core, place) as context:
+        await remove_old(context)
+        assert await context.storage.names_in(f"outputs/{job.id}") == []
+    assert not await core.redis.exists(key("upload_urls"))
+
+
+async def one_piece() -> AsyncIterator[bytes]:
+    yield b"film"
+
+
+def refusal_of(name: str, code: str) -> bytes:
+    """Refuse the call as a whole, or one file in the answer to it, as S3 does."""
+    if not code:
+        return b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    told = f"<DeleteResult><Error><Key>{name}</Key><Code>{code}</Code><Message>no</Message></Error></DeleteResult>".encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(told) + told

@@ -17,8 +17,8 @@ import msgspec
 from core.errors import Permanent
 from core.media.film_header.facts import FilmFacts, NotAFilm
 from core.model.job import Job, Render
+from core.storage.errors import FileMissing, StorageDown
 from core.storage.job_files import discard_file, new_film_path
-from core.storage.storage import FileMissing, StorageDown
 from worker.backend.bodies import Redirected
 from worker.backend.client import Credentials, Download
 from worker.backend.faults import PASSING, BackendFault, Fault

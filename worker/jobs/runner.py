@@ -12,8 +12,8 @@ from core.errors import Code, Permanent, Temporary
 from core.logs import bind, get_logger, trace_id_of
 from core.model import transitions
 from core.model.job import Job, Stage, Status
+from core.storage.errors import StorageDown
 from core.storage.job_files import delete_what_was_left, discard_file
-from core.storage.storage import StorageDown
 from core.store.jobs.records import Claim
 from core.store.leases import LeaseLost
 from core.store.redis.client import STORE_DOWN

@@ -16,8 +16,8 @@ from core.model import session as sessions
 from core.model import transitions
 from core.model.job import Job, MediaRef, Stage, Status
 from core.profiles import PROFILES
+from core.storage.errors import FileMissing, StorageDown
 from core.storage.job_files import discard_file, new_fetched_path
-from core.storage.storage import FileMissing, StorageDown
 from core.store.redis.client import STORE_DOWN
 from worker.backend.faults import PASSING, BackendFault, Fault
 from worker.backend.responses import UploadAnswer
