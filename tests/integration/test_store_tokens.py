@@ -478,10 +478,13 @@ async def test_all_workers_share_one_identity(core: Core) -> None:
 
 
 async def test_one_worker_renews_the_identity_and_its_death_does_not_block_it(core: Core) -> None:
-    locks = await asyncio.gather(*(core.identities.lock(f"w{n}", for_s=30) for n in range(10)))
+    owners = [f"w{n}" for n in range(10)]
+    locks = await asyncio.gather(*(core.identities.lock(owner, for_s=30) for owner in owners))
     assert sum(locks) == 1
     assert 0 < await core.redis.pttl(key("anonymous_identity_lock")) <= 30_000
-    await core.identities.unlock()
+    await core.identities.unlock("whose lock has run out")
+    assert not await core.identities.lock("w", for_s=30)
+    await core.identities.unlock(owners[locks.index(True)])
     assert await core.identities.lock("w", for_s=30)
 
 
