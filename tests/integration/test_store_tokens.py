@@ -95,7 +95,7 @@ async def test_nothing_is_written_of_a_token_that_was_removed(core: Core) -> Non
     await core.tokens.remove(token)
     await core.tokens.mark(token, TokenState.REVOKED)
     await core.tokens.note_denied(token, Scope.UPLOAD)
-    assert await core.redis.keys("rg:tok*") == []
+    assert await core.redis.keys("rg:tok*") == [key("removed_token", *Encryption([SECRET_KEY]).hashes("a")).encode()]
 
 
 async def test_a_token_of_unknown_balance_may_be_tried(core: Core) -> None:
@@ -402,7 +402,7 @@ async def test_a_removed_token_does_not_come_back_by_what_is_said_of_it(core: Co
     assert await core.tokens.get(token) is None
     assert await core.tokens.secret_of(token) is None
     assert not await core.tokens.remove(token)
-    assert [name for name in await core.everything() if ":tok" in name] == []
+    assert [name for name in await core.everything() if ":tok" in name and not name.endswith(":removed")] == []
 
 
 async def test_a_token_added_twice_is_one_and_keeps_its_state(core: Core) -> None:
@@ -410,6 +410,37 @@ async def test_a_token_added_twice_is_one_and_keeps_its_state(core: Core) -> Non
     await core.tokens.mark(token, TokenState.REVOKED)
     assert await add(core, "nmv_usr_secret") == token
     assert [(t.id, t.state) for t in await core.tokens.all()] == [(token, TokenState.REVOKED)]
+
+
+async def test_a_token_that_was_removed_and_is_added_again_is_the_one_that_it_was(core: Core) -> None:
+    token_id, other = await add(core, "a"), await add(core, "b")
+    assert await core.tokens.remove(token_id)
+    assert await add(core, "a") == token_id
+    assert await core.tokens.secret_of(token_id) == "a"
+    assert {token.id for token in await core.tokens.all()} == {token_id, other}
+    await core.tokens.remove(token_id)
+    core.tokens._encryption = Encryption(["n" * 40, SECRET_KEY])
+    assert await add(core, "a") == token_id
+
+
+async def test_what_was_sent_on_a_token_before_it_was_removed_is_known_when_it_is_added_again(core: Core) -> None:
+    claim, token_id, _ = await listened_to(core)
+    await core.tokens.remove(token_id)
+    assert await add(core, "a") == token_id
+    assert await core.token_use.use_of(token_id, job_id="another") == Use(sends=1, others_at_work=1)
+    await core.token_use.settle(token_id, job_id=claim.job.id, available=950, frozen=0)
+    assert await core.token_use.use_of(token_id, job_id="another") == Use(sends=1, others_at_work=0)
+
+
+async def test_of_a_token_that_was_removed_nothing_is_left_after_some_time(core: Core) -> None:
+    _, token_id, _ = await listened_to(core)
+    [digest] = Encryption([SECRET_KEY]).hashes("a")
+    await core.tokens.remove(token_id)
+    for left in (key("removed_token", digest), key("token_sent", token_id)):
+        assert 34 < await core.redis.pttl(left) / 86_400_000 <= 35
+    assert await core.redis.exists(key("token", token_id), key("token_digest", digest)) == 0
+    await add(core, "a")
+    assert await core.redis.pttl(key("token_sent", token_id)) == -1
 
 
 async def test_a_token_added_by_many_workers_at_once_is_one(core: Core) -> None:
@@ -447,10 +478,13 @@ async def test_all_workers_share_one_identity(core: Core) -> None:
 
 
 async def test_one_worker_renews_the_identity_and_its_death_does_not_block_it(core: Core) -> None:
-    locks = await asyncio.gather(*(core.identities.lock(f"w{n}", for_s=30) for n in range(10)))
+    owners = [f"w{n}" for n in range(10)]
+    locks = await asyncio.gather(*(core.identities.lock(owner, for_s=30) for owner in owners))
     assert sum(locks) == 1
     assert 0 < await core.redis.pttl(key("anonymous_identity_lock")) <= 30_000
-    await core.identities.unlock()
+    await core.identities.unlock("whose lock has run out")
+    assert not await core.identities.lock("w", for_s=30)
+    await core.identities.unlock(owners[locks.index(True)])
     assert await core.identities.lock("w", for_s=30)
 
 

@@ -80,6 +80,17 @@ async def test_the_answer_to_a_renewal_outlives_the_job_that_asked_for_it(core, 
     assert len(issued) == 1
 
 
+async def test_nobody_else_asks_for_a_token_while_the_backend_takes_its_time_over_one(core, tmp_path):
+    async with running_sandbox() as sandbox, context_over(core, tmp_path, backend=sandbox.url) as context:
+        await sandbox.faults(latency_s=0.3)
+        job = await core.submit()
+        asking = asyncio.create_task(context.token_pool.reservations.reserve(job, core.submission(job).session))
+        await locked(core, is_locked=True)
+        left_ms = await core.redis.pttl(key("anonymous_identity_lock"))
+        assert left_ms > 2 * 70_000, "a minute for each of two answers, and ten seconds to connect"
+        assert await asking
+
+
 async def test_an_identity_that_gets_no_token_rests_and_is_asked_again_after_that(core, tmp_path):
     calls, job = Calls(), await core.submit()
     limited = running_sandbox(SANDBOX_ANONYMOUS_PER_CLIENT=0)

@@ -22,10 +22,11 @@ from worker.tokens.rest import identity_rest_s
 
 log = get_logger(__name__)
 
-#: how long a worker that renews keeps the others out, should it die
-_LOCK_S = 10.0
+#: how long a worker that renews keeps the others out, should it die: longer than two calls of the backend can take, of 10 s to
+#: connect and 60 s each, since a second call would be one of the few that an address has in a week
+_LOCK_S = 150.0
 #: how soon those who wait for another worker's renewal look again
-_LOOK_AGAIN_S = 0.2
+_LOOK_AGAIN_S = 1.0
 #: a job that waits for the identity's rest looks at least so often: it may have got a token of another kind
 _LONGEST_NAP_S = 5.0
 #: what is nobody's refusal: whoever asked waits by itself, and the identity does not rest
@@ -106,13 +107,14 @@ class AnonymousTokenSource:
 
     async def _renew(self, client_id: str, profile: str) -> str:
         """Renew the identity under the lock of all workers, unless somebody has done so since it was looked at."""
-        if not await self._identities.lock(client_id, for_s=_LOCK_S):
+        owner = str(uuid.uuid4())
+        if not await self._identities.lock(owner, for_s=_LOCK_S):
             raise Temporary(WaitReason.NO_CREDITS, delay_s=_LOOK_AGAIN_S)
         try:
             identity = await self._identities.read(fresh_client_id=client_id)
             return await self._usable_token(identity) or await self._replace(identity, profile)
         finally:
-            await self._identities.unlock()
+            await self._identities.unlock(owner)
 
     async def _replace(self, identity: AnonymousIdentity, profile: str) -> str:
         """Get the identity its next token. It is kept however long Redis is away: the backend gives one a week.

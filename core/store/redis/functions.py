@@ -39,9 +39,9 @@ USAGE_LIFE_MS = 25 * 31 * 86_400_000
 RATE_WINDOW_MS = 60_000
 #: what messages of a kind have cost is remembered for so long
 MESSAGE_COSTS_LIFE_MS = 86_400_000
-#: which tokens are of one account is known for so long after the last message by one of them: longer than a session that nobody
-#: uses stays open, which is gone on with by another one of them
-ACCOUNT_TOKENS_LIFE_MS = 35 * 86_400_000
+#: which tokens are of one account is known for so long after the last message by one of them, and a token that was removed is
+#: the same one when it is added again: longer than a session that nobody uses stays open, which is gone on with by it
+TOKENS_REMEMBERED_MS = 35 * 86_400_000
 #: until so long has passed a refusal counts that a token was told once, else it is as if it never was
 REFUSAL_FORGOTTEN_MS = 3_600_000
 #: it is known for so long when a secret key last wrote
@@ -158,7 +158,7 @@ def _constants() -> str:
         "AHEAD_MS": AHEAD_MS,
         "RUN_SAMPLES": RUN_SAMPLES,
         "MESSAGE_COSTS_LIFE_MS": MESSAGE_COSTS_LIFE_MS,
-        "ACCOUNT_TOKENS_LIFE_MS": ACCOUNT_TOKENS_LIFE_MS,
+        "TOKENS_REMEMBERED_MS": TOKENS_REMEMBERED_MS,
         "STAGE_SAMPLES": STAGE_SAMPLES,
         "RENDER_SAMPLES": RENDER_SAMPLES,
         "RENDER_SAMPLES_LIFE_MS": RENDER_SAMPLES_LIFE_MS,

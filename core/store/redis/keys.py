@@ -68,6 +68,7 @@ _SHAPES = {
     # tokens
     "tokens": "rg:tokens",  # SET of token ids
     "token_digest": "rg:tokdigest:{}",  # STRING id of the token with this keyed hash
+    "removed_token": "rg:tokdigest:{}:removed",  # STRING "id messages" of a removed token with this keyed hash: how many, ever
     "token": "rg:tok:{}",  # HASH of one token
     "token_reservations": "rg:tok:{}:held",  # HASH job -> credits reserved for it
     "token_sent": "rg:tok:{}:sent",  # HASH job -> "credits:listened to since ms" of messages that were sent and not settled
@@ -278,8 +279,9 @@ BOUNDS = {
     **dict.fromkeys(
         ("tokens", "token", "token_digest"), "an operator adds and removes them; old anonymous ones are swept"
     ),
+    "removed_token": "TTL of TOKENS_REMEMBERED_MS",
     **dict.fromkeys(("token_reservations", "token_sent"), "jobs that run; a job leaves it when it ends"),
-    "account_tokens": "tokens, which an operator adds and removes; TTL of ACCOUNT_TOKENS_LIFE_MS",
+    "account_tokens": "tokens, which an operator adds and removes; TTL of TOKENS_REMEMBERED_MS",
     "message_costs": "kinds of messages, a closed set; TTL of MESSAGE_COSTS_LIFE_MS",
     "anonymous_identity": "one",
     "anonymous_identity_lock": "TTL of the renewal",

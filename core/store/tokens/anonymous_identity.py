@@ -5,6 +5,7 @@ from typing import NamedTuple
 from core.errors import WaitReason
 from core.store.redis.client import HashRow, Store
 from core.store.redis.keys import key
+from core.store.redis.results import Nothing
 
 
 class AnonymousIdentity(NamedTuple):
@@ -55,6 +56,6 @@ class AnonymousIdentities:
         name = key("anonymous_identity_lock")
         return bool(await self._store.redis.set(name, owner, nx=True, px=int(for_s * 1000)))
 
-    async def unlock(self) -> None:
-        """Let the next one look."""
-        await self._store.redis.delete(key("anonymous_identity_lock"))
+    async def unlock(self, owner: str) -> None:
+        """Let the next one look, unless the lock has run out and is another's by now."""
+        await self._store.run("unlock_identity", {"owner": owner}, Nothing)

@@ -153,9 +153,9 @@ class Tokens:
         """Put a token into the pool and return its id. `tenant` "": it serves all, as without one.
 
         One that is there already keeps its id, and all that is known of it. `anew` forgets what refusals have taught and
-        when it expires; whom it serves, and its scopes, stay where they are None.
+        when it expires; whom it serves, and its scopes, stay where they are None. One that was removed lately has its id again.
         """
-        token_id, digest = await self._id_of(secret)
+        token_id, digest, sends = await self._id_of(secret)
         if not anew and await self._store.ask("EXISTS", key("token", token_id)):
             return token_id  # also where Redis is full, and would refuse to look
         row: dict[str, Any] = {
@@ -174,19 +174,22 @@ class Tokens:
         }
         row |= {name: value for name, value in known.items() if value is not None}
         pairs = [word for pair in row.items() for word in pair]
-        arguments = self._clock.for_operations() | {"token": token_id, "row": pairs, "anew": anew}
+        arguments = self._clock.for_operations() | {"token": token_id, "row": pairs, "anew": anew, "sends": sends}
         await self._store.run("add_token", arguments, _Added)
         return token_id
 
-    async def _id_of(self, secret: str) -> tuple[str, str]:
-        """The id of a token, and the digest that it is known by: also one under a key that was rotated away."""
+    async def _id_of(self, secret: str) -> tuple[str, str, int]:
+        """The id of a token, the digest that it is known by, also under a key that was rotated away, and the messages of before."""
         digests = self._encryption.hashes(secret)
-        for digest in digests + await hashes_under_retired_keys(self._store, self._encryption, secret):
+        known_by = digests + await hashes_under_retired_keys(self._store, self._encryption, secret)
+        for digest in known_by:
             if known := await self._store.redis.get(key("token_digest", digest)):
-                return known.decode(), digest
+                return known.decode(), digest, 0
+        removed = [told for digest in known_by if (told := await self._store.redis.get(key("removed_token", digest)))]
+        token_id, sends = removed[0].decode().split() if removed else (new_id("tok"), 0)
         name = key("token_digest", digests[0])
-        await self._store.redis.set(name, new_id("tok"), nx=True)
-        return (await self._store.redis.get(name)).decode(), digests[0]
+        await self._store.redis.set(name, token_id, nx=True)
+        return (await self._store.redis.get(name)).decode(), digests[0], int(sends)
 
     async def remove(self, token_id: str) -> bool:
         """Take a token out of the pool. Jobs that run on it end as if it had been revoked."""

@@ -1,6 +1,6 @@
 -- Put a token into the pool, or write one anew of which nothing is to be remembered that refusals have taught. What its
 -- row does not say of whom it serves and of its scopes stays as it was.
--- Arguments: token, row (names and values in turn), anew.
+-- Arguments: token, row (names and values in turn), anew, sends (messages ever sent on it, where it was removed before).
 -- Results: added; absent: it is there, and stays as it is.
 operation('add_token', function(a)
   local token = key.token(a.token)
@@ -11,6 +11,8 @@ operation('add_token', function(a)
   call('HSET', token, unpack(a.row))
   call('HSETNX', token, 'tenant', '')
   call('HSETNX', token, 'scopes', '')
+  if a.sends > 0 then call('HSETNX', token, 'taken', a.sends) end
+  call('PERSIST', key.token_sent(a.token))
   call('SADD', key.tokens(), a.token)
   index_token(a.token)
   return {added = true}

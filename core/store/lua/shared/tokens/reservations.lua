@@ -13,7 +13,7 @@ local function count_on_others_of(account, token)
   local hash = redis.sha1hex(account)
   local tokens = key.account_tokens(hash)
   call('SADD', tokens, token)
-  call('PEXPIRE', tokens, ACCOUNT_TOKENS_LIFE_MS)
+  call('PEXPIRE', tokens, TOKENS_REMEMBERED_MS)
   local is_one_of_many, is_another_at_work = false, false
   for _, other in ipairs(call('SMEMBERS', tokens)) do
     if call('EXISTS', key.token(other)) == 0 then
