@@ -24,7 +24,6 @@ from core.process.command import ProcessCommand, load_process_settings
 from core.process.garbage import collect_rarely
 from core.process.listener import CannotListen, take_port
 from core.process.pages import metrics_page, serve_pages
-from core.storage.mark import check_mark
 from core.store.redis.client import STORE_DOWN, why_away
 from core.store.start_check import join
 from service.app import build_app
@@ -76,24 +75,22 @@ class _Server(uvicorn.Server):
             await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        away = await self._check_stores()
+        away = await self._check_redis()
         if self.refused:
             return await self._context.store.close()
         await super().startup(sockets)
         if away:
             log.warning("waiting for Redis", why=away)
-            self._waiting = asyncio.create_task(self._check_stores_once_redis_answers())
+            self._waiting = asyncio.create_task(self._check_redis_once_it_answers())
         self._member = asyncio.create_task(self._context.membership.run(), name="membership")
         collect_rarely(young=_OBJECTS_BETWEEN_COLLECTIONS)
         say_ready("api", self._address, self._context.settings.log_format)
         return None
 
-    async def _check_stores(self) -> str | None:
-        """Warn of what is wrong with Redis or the storage, and end where they are not ours. A sentence: why Redis is away."""
+    async def _check_redis(self) -> str | None:
+        """Warn of what is wrong with Redis, and end where its data is not ours to read. A sentence: why it is away."""
         try:
             warnings = await self._context.readiness.look()
-            if self._context.settings.keep_outputs:
-                warnings += await check_mark(self._context.storage, self._context.store)
             await join(self._context.membership)
         except STORE_DOWN as away:
             return why_away(away)
@@ -104,8 +101,8 @@ class _Server(uvicorn.Server):
             log.warning(warning)
         return None
 
-    async def _check_stores_once_redis_answers(self) -> None:
-        while await self._check_stores():  # noqa: ASYNC110 - nobody tells
+    async def _check_redis_once_it_answers(self) -> None:
+        while await self._check_redis():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(_LOOK_S)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -53,10 +53,6 @@ class Unread:
         self._address = httpx.URL(address)
         self._answer, self._at = answer, at
         self.asked = asyncio.Event()
-        self._is_over = False
-
-    def answer_again(self) -> None:
-        self._is_over = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(self._address.host, self._address.port)
@@ -64,7 +60,7 @@ class Unread:
             async with asyncio.TaskGroup() as ways:
                 answers = ways.create_task(self._pass_on(there, writer))
                 while request := await reader.read(65_536):
-                    if request.startswith(self._at) and not self._is_over:
+                    if request.startswith(self._at):
                         self.asked.set()
                         writer.write(self._answer)
                     else:

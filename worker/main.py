@@ -21,7 +21,6 @@ from core.process.pages import serve_pages
 from core.process.readiness import Readiness
 from core.queue import LeasedWorker, Run, make_worker
 from core.settings import Settings
-from core.storage.mark import check_mark
 from core.store.redis.client import STORE_DOWN, Redis, connect, why_away
 from core.store.redis.watch import watch_redis
 from core.store.start_check import check_start, join
@@ -81,7 +80,7 @@ def _serve_pages(readiness: Readiness, host: str, port: int) -> AbstractAsyncCon
 
 
 async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: asyncio.Event) -> bool:
-    """Wait until Redis answers, and warn of what is wrong with it, or with the storage. False: told to stop before it did.
+    """Wait until Redis answers, and warn of what is wrong with it. False: told to stop before it did.
 
     Raises StartRefused. From then on this process is known to the others. Each reason to wait is told once.
     """
@@ -101,8 +100,6 @@ async def _wait_for_redis(context: WorkerContext, readiness: Readiness, stop: as
 
 async def _begin(context: WorkerContext, readiness: Readiness) -> None:
     warnings = await readiness.look()
-    if context.settings.keep_outputs:
-        warnings += await check_mark(context.storage, context.store)
     await join(context.membership)
     await _add_operator_tokens(context)
     for warning in warnings:  # said once: a Redis that is full answers each try

@@ -14,7 +14,7 @@ class StorageDown(Exception):  # noqa: N818 - says what is wrong
 
 
 class StorageDenied(StorageDown):
-    """It refuses us what was asked: S3 does so of a file that is missing, too, where we may not list."""
+    """It refuses us what was asked."""
 
 
 def storage_down(why: str, kind: type[StorageDown] = StorageDown) -> StorageDown:

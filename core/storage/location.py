@@ -33,9 +33,6 @@ _THREADS = 8
 #: what S3 says is missing
 _NO_FILE, _NO_BUCKET = "<Code>NoSuchKey<", "<Code>NoSuchBucket<"
 
-#: the file by which a storage is known (`core.storage.mark`)
-MARK_FILE = "reelgate-storage"
-
 T = TypeVar("T")
 
 
@@ -43,15 +40,12 @@ class Location:
     """Where the files of a storage lie."""
 
     def __init__(self, where: str, *, answer_s: float, part_s: float) -> None:
-        self.where = where
+        self._where = where
         self.answer_s = answer_s
         self._part_s = part_s
         #: None: it is in S3
         self.folder = None if where.startswith("s3://") else Path(where).absolute()
         self._threads = HangingThreads(_THREADS)
-        #: None: nobody knows yet what the mark is
-        self.mark: str | None = None
-        self._is_marked = False
 
     @cached_property
     def files(self) -> LocalStore | S3Store:
@@ -60,16 +54,16 @@ class Location:
             return self._opened()
         except TimeoutError:
             raise StartRefused(
-                f"REELGATE_STORAGE: {self.where} hangs, as a volume does whose server is away."
+                f"REELGATE_STORAGE: {self._where} hangs, as a volume does whose server is away."
             ) from None
         except OSError as error:
-            raise StartRefused(f"REELGATE_STORAGE: {error.filename or self.where}: {error.strerror}.") from None
+            raise StartRefused(f"REELGATE_STORAGE: {error.filename or self._where}: {error.strerror}.") from None
         except (BaseError, ValueError) as error:
             raise StartRefused(f"REELGATE_STORAGE cannot be used ({type(error).__name__}).") from None
 
     def _opened(self) -> LocalStore | S3Store:
         if self.folder is None:
-            return S3Store.from_url(self.where)
+            return S3Store.from_url(self._where)
         self.folder = call_within(partial(make_root, self.folder), self.answer_s)
         return LocalStore(self.folder, mkdir=True)
 
@@ -88,7 +82,7 @@ class Location:
         if isinstance(self.files, LocalStore):
             return self.files
         with in_environment("AWS_TIMEOUT", f"{request_s:.0f} s"):
-            return S3Store.from_url(self.where)
+            return S3Store.from_url(self._where)
 
     def copied_within_s(self, size_bytes: int) -> float:
         """Say how long a slow one may take to copy so much."""
@@ -100,10 +94,8 @@ class Location:
         try:
             yield
         except (NotFoundError, FileNotFoundError) as missing:
-            await self._require_folder()
+            await self.require_folder()
             await self._require_bucket(path, str(missing))
-            if path != MARK_FILE:
-                await self._require_mark()
             raise FileMissing(path) from None
         except (BaseError, OSError) as error:
             if says_missing(error):
@@ -111,33 +103,7 @@ class Location:
             kind = StorageDenied if says_denied(error) else StorageDown
             raise storage_down(type(error).__name__, kind) from None
 
-    async def require(self) -> None:
-        """Raise StorageDown where nothing may be written, or deleted, or called missing, since the right storage is not there."""
-        await self._require_folder()
-        await self._require_mark()
-
-    def hold_to(self, mark: str) -> None:
-        """From now on this is the right storage only where it has that mark."""
-        self.mark, self._is_marked = mark, False
-
-    async def _require_mark(self) -> None:
-        """Raise StorageDown where it has another mark or none. In a bucket it is looked for once; a volume may go at any time."""
-        if self.mark is None or self._is_marked:
-            return
-        if await self.read_mark() != self.mark:
-            raise storage_down(f"it is another one, without the {MARK_FILE} of this one")
-        self._is_marked = self.folder is None
-
-    async def read_mark(self) -> str | None:
-        """Read it; None: there is none. Raises StorageDown."""
-        try:
-            async with self.in_our_words(MARK_FILE), asyncio.timeout(self.answer_s):
-                found = await obstore.get_async(self.files, MARK_FILE)
-                return bytes(await found.bytes_async()).decode(errors="replace").strip()
-        except FileMissing:
-            return None
-
-    async def _require_folder(self) -> None:
+    async def require_folder(self) -> None:
         """Raise StorageDown where the whole folder is gone: what is missing with it may come back with it. Or hangs, or is broken."""
         if self.folder is None:
             return

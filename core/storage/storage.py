@@ -14,7 +14,7 @@ from obstore.store import LocalStore
 
 from core.storage.errors import FileMissing, StorageDown, says_denied, storage_down
 from core.storage.local_disk import bring_to_disk, delete_parts, delete_tree, written_in
-from core.storage.location import MARK_FILE, SLOWEST_PART_S, STORAGE_ANSWER_S, Location
+from core.storage.location import SLOWEST_PART_S, STORAGE_ANSWER_S, Location
 from core.storage.parts import (
     CHUNK_BYTES,
     PART_BYTES,
@@ -69,39 +69,13 @@ class Storage:
         if opened:
             _ = self._location.files
 
-    @property
-    def where(self) -> str:
-        """Say where it is, as the operator does."""
-        return self._location.where
-
-    def hold_to(self, mark: str) -> None:
-        """From now on nothing is written, deleted or called missing here unless this storage has that mark."""
-        self._location.hold_to(mark)
-
-    async def read_mark(self) -> str | None:
-        """Read this storage's mark; None: it has none. Raises StorageDown."""
-        return await self._location.read_mark()
-
-    async def renew_mark(self) -> None:
-        """Leave the mark anew, if there is one: a rule that removes what is old shall not take it. Raises StorageDown."""
-        if self._location.mark:
-            await self.write_mark(self._location.mark)
-
-    async def write_mark(self, mark: str) -> None:
-        """Leave a mark. Raises StorageDown."""
-
-        async def content() -> AsyncIterator[bytes]:
-            yield mark.encode()
-
-        await self.write(MARK_FILE, content())
-
     async def write(self, path: str, chunks: AsyncIterable[bytes], *, lasting: bool = True) -> int:
         """Write a file as its chunks come, and return its size. If they stop with an error nothing is left of it.
 
         What another one has written there stays until it is replaced whole. `lasting`: no power cut takes it, for which it is
         waited. Raises StorageDown.
         """
-        await self._location.require()
+        await self._location.require_folder()
         async with aclosing(in_pieces(chunks)) as pieces:
             first: HandedOn = asyncio.Queue(maxsize=1)
             size_bytes = hand_on_first(first, await anext(pieces, b""))
@@ -187,7 +161,6 @@ class Storage:
         """
         if isinstance(self._location.files, LocalStore):
             return None
-        await self._location.require()
         async with self._location.in_our_words(path), asyncio.timeout(self._location.answer_s):
             return await obstore.sign_async(self._location.files, "PUT", path, timedelta(seconds=for_s))
 
@@ -238,7 +211,6 @@ class Storage:
 
     async def delete(self, path: str) -> None:
         """Delete a file, and what is left of writers that died; one that is not there is fine. Raises StorageDown."""
-        await self._location.require()
         with suppress(FileMissing):
             async with self._location.in_our_words(path), asyncio.timeout(self._location.answer_s):
                 await obstore.delete_async(self._location.files, path)
@@ -248,8 +220,8 @@ class Storage:
 
     async def delete_folder(self, path: str) -> None:
         """Delete whatever is below a path, as far as we may see it; nothing there is fine. Raises StorageDown."""
-        await self._location.require()
         if self._location.folder:
+            await self._location.require_folder()
             async with self._location.in_our_words(path):
                 await self._location.in_thread(delete_tree, self._location.folder / path)
             return
@@ -259,7 +231,6 @@ class Storage:
 
     async def names_in(self, folder: str) -> list[str]:
         """Name the files of a folder, also those of writers that died, as far as we may see them. Raises StorageDown."""
-        await self._location.require()
         with suppress(FileMissing):
             async with self._location.in_our_words(folder), asyncio.timeout(self._location.answer_s):
                 if self._location.folder:
@@ -271,7 +242,6 @@ class Storage:
         """Find what was sent to places in S3 that `put_url` gave URLs of, by name, as far as we may list it. Raises StorageDown."""
         if self._location.folder:
             return
-        await self._location.require()
         found = aiter(obstore.list(self._location.files, folder, chunk_size=_LISTED_AT_ONCE))
         while True:
             async with self._location.in_our_words(folder), asyncio.timeout(self._location.answer_s):

@@ -54,18 +54,6 @@ def test_a_storage_that_is_no_folder_is_told_in_a_sentence(command: tuple[str, .
 
 
 @pytest.mark.parametrize("command", PROCESSES)
-def test_a_storage_without_the_files_that_redis_knows_is_told_in_a_sentence(
-    command: tuple[str, ...], redis_url: str, tmp_path: Path
-):
-    """As a folder whose volume is not mounted: who went on would tell callers that their films are gone."""
-    with redis.Redis.from_url(redis_url) as client:
-        client.hset("rg:storage", mapping={"mark": "5f1d", "left": "1"})
-    said = said_at_its_end(command, REDIS_URL=redis_url, REELGATE_STORAGE=str(tmp_path))
-    assert f"REELGATE_STORAGE: {tmp_path} is not the storage with the files that this Redis knows" in said
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("command", PROCESSES)
 def test_what_is_no_redis_of_ours_is_told_in_a_sentence(command: tuple[str, ...], redis_url: str, tmp_path: Path):
     url = f"{redis_url.rpartition('/')[0]}/99999"
     said = said_at_its_end(command, REDIS_URL=url, REELGATE_STORAGE=str(tmp_path))

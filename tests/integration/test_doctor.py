@@ -23,7 +23,6 @@ from click.testing import CliRunner, Result
 from core.cli.tokens import tokens
 from core.security.encryption import Encryption
 from core.settings import load_settings
-from core.storage.location import MARK_FILE
 from core.store.redis.keys import key
 from tests.compat.processes import PROGRAMS, clean_environment, running
 from tests.dialects.dialects import Dialect, Film
@@ -528,19 +527,6 @@ def test_a_storage_that_takes_no_files_is_told(checkup: Doctor):
     status, report = checkup.report(REELGATE_STORAGE=str(checkup.folder / "a file" / "below"))
     assert status == 1
     assert "folder" in report.bad()
-
-
-def test_a_storage_that_is_not_the_one_with_the_files_that_redis_knows_is_told(checkup: Doctor):
-    (checkup.folder / "storage").mkdir()
-    assert checkup.report(NEMO_API_URL="http://127.0.0.1:9")[1].verdict("storage", "folder's mark") == "ok"
-    assert not list((checkup.folder / "storage").rglob(MARK_FILE)), "who looks makes it nobody's"
-    with redis.Redis.from_url(str(checkup.env["REDIS_URL"])) as client:
-        assert not client.exists(key("storage"))
-        client.hset(key("storage"), mapping={"mark": "5f1d", "left": "1"})
-    status, report = checkup.report(NEMO_API_URL="http://127.0.0.1:9")
-    assert (status, "folder's mark" in report.bad()) == (1, True)
-    (checkup.folder / "storage" / MARK_FILE).write_text("5f1d\n")
-    assert checkup.report(NEMO_API_URL="http://127.0.0.1:9")[1].verdict("storage", "folder's mark") == "ok"
 
 
 DENIED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"

@@ -10,7 +10,6 @@ from core.ids import new_id
 from core.security.encryption import Encryption
 from core.settings import Settings, unknown_names
 from core.storage.errors import FileMissing, StorageDown
-from core.storage.mark import WrongStorage, check_mark
 from core.storage.storage import Storage
 from core.store.cell_check import WrongCell, check_cell
 from core.store.formats import WrongFormat, check_formats
@@ -154,20 +153,6 @@ async def check_storage(where: str) -> Finding:
     if doubts:
         return Finding("storage", _kind(where), Verdict.WARNING, expected, "; ".join(doubts))
     return Finding("storage", _kind(where), Verdict.OK, expected, "all four")
-
-
-async def check_storage_mark(settings: Settings, store: Store) -> list[Finding]:
-    """Look whether it is the storage with the files that this Redis knows, as a process does at its start."""
-    if not settings.keep_outputs:
-        return []
-    expected, kind = "the one with the files that this Redis knows", f"{_kind(settings.storage)}'s mark"
-    try:
-        warnings = await check_mark(Storage(settings.storage), store, only_look=True)
-    except WrongStorage as wrong:
-        return [Finding("storage", kind, Verdict.BAD, expected, str(wrong))]
-    if warnings:
-        return [Finding("storage", kind, Verdict.WARNING, expected, " ".join(warnings))]
-    return [Finding("storage", kind, Verdict.OK, expected, "it is, or this Redis knows none yet")]
 
 
 async def _probe(storage: Storage, folder: str) -> tuple[bytes, list[str]]:

@@ -25,7 +25,7 @@ from worker.doctor.calls import RecordedCalls
 from worker.doctor.doubts import Seen, doubts_after
 from worker.doctor.findings import Finding, Report, Verdict, scrub, works
 from worker.doctor.free_checks import HarmlessChecks, read_balance
-from worker.doctor.local_checks import bad_settings, check_redis, check_settings, check_storage, check_storage_mark
+from worker.doctor.local_checks import bad_settings, check_redis, check_settings, check_storage
 from worker.doctor.paid_checks import PaidChecks
 from worker.outbound.client import OutboundClient, guarded_client
 from worker.tokens.anonymous import AnonymousTokenSource
@@ -74,8 +74,6 @@ async def examine(settings: Settings, options: RunOptions) -> Report:
     async with _open_context(settings) as context:
         found.findings.extend(await check_redis(context.store, settings, context.encryption))
         found.findings.append(await check_storage(settings.storage))
-        if not _is_any_bad(found, "redis", "storage"):
-            found.findings.extend(await check_storage_mark(settings, context.store))
         for number, credentials in enumerate(await _credentials(context, found), 1):
             await _examine_backend(context, credentials, found, options if number == 1 else None)
     where = urlsplit(settings.nemo_api_url)
@@ -111,7 +109,7 @@ async def _credentials(context: _DoctorContext, found: _Findings) -> list[Creden
     settings = context.settings
     if settings.nemo_tokens:
         return [Credentials(token.get_secret_value(), settings.default_profile) for token in settings.nemo_tokens]
-    if _is_any_bad(found, "redis"):
+    if any(each.area == "redis" and each.verdict is Verdict.BAD for each in found.findings):
         why = "Redis, which has the tokens of the pool and the anonymous identity's, cannot be used: see above"
         found.findings.append(Finding("backend", "anonymous token", Verdict.SKIPPED, "", why))
         return []
@@ -119,10 +117,6 @@ async def _credentials(context: _DoctorContext, found: _Findings) -> list[Creden
         found.seen.anonymous = False
         return pooled
     return await _anonymous_credentials(context, found)
-
-
-def _is_any_bad(found: _Findings, *areas: str) -> bool:
-    return any(each.area in areas and each.verdict is Verdict.BAD for each in found.findings)
 
 
 async def _pooled_credentials(context: _DoctorContext, found: _Findings) -> list[Credentials]:

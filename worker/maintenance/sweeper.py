@@ -37,8 +37,6 @@ T = TypeVar("T")
 _GAUGES_EVERY = 2
 #: and what was unused for an hour or a day
 _UNUSED_EVERY = 10
-#: the storage's mark is left anew about once a day
-_MARK_EVERY = 30_000
 #: jobs and files, each with a few calls to the storage, that are removed at a time; and jobs that are ended
 _AT_ONCE = 10
 #: jobs that one sweep ends for want of a start, a hundred by a hundred: more would keep it for long from a lost lease
@@ -78,8 +76,6 @@ async def sweep(context: WorkerContext, cursor: int, *, nth: int = 0) -> int:
 
 async def remove_old(context: WorkerContext, *, nth: int = 0) -> None:
     """Remove what is over, and what was unused for a day, with its files. The first round, `nth` 0, looks after everything."""
-    if nth % _MARK_EVERY == 0:
-        await run_unless_it_breaks("renew the storage's mark", context.storage.renew_mark)
     await run_unless_it_breaks("remove what is over", partial(_remove_retired, context))
     if nth % _UNUSED_EVERY == 0:
         unused = {"remove unused uploads": _remove_unused_uploads, "remove what came too late": _remove_late_files}

@@ -95,7 +95,6 @@ _SHAPES = {
     "rpc_under_way": "rg:errands:{}:{}",  # ZSET of a tenant's requests of one kind, by the time they are over at the latest
     # the installation
     "cell": "rg:cell",  # STRING its name, where it is one of several
-    "storage": "rg:storage",  # HASH the mark by which the storage with this installation's files is known
     "secret_key_seals": "rg:seals",  # LIST of a known value, sealed under the keys that last wrote here, newest first
     "secret_keys_used": "rg:secret-keys",  # HASH name of a secret key -> the time at which a process last wrote under it
     "retired_hash_keys": "rg:hash-keys",  # HASH name of a secret key -> what its keyed hashes were made with, encrypted
@@ -195,7 +194,6 @@ FIELDS = {
         }
     ),
     "anonymous_identity": frozenset({"client_id", "token_id", "user_id", "rest_until_ms", "rest_reason", "refusals"}),
-    "storage": frozenset({"mark", "left"}),  # `left`: it stands in the storage, too
     "formats": frozenset(
         {
             *("written", "oldest_reader"),
@@ -286,7 +284,7 @@ BOUNDS = {
     "anonymous_identity": "one",
     "anonymous_identity_lock": "TTL of the renewal",
     **dict.fromkeys(("rpc_requests", "rpc_reply", "rpc_under_way"), "TTL of half a minute"),
-    **dict.fromkeys(("cell", "storage"), "one"),
+    "cell": "one",
     "secret_key_seals": "one for each configured key",
     "secret_keys_used": "secret keys that were in use within SECRET_KEY_USE_KEPT_MS",
     "retired_hash_keys": "secret keys that an operator has rotated away, a few a year",
