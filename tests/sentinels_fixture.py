@@ -59,10 +59,17 @@ class Watched:
         """Whether every Sentinel knows the others and all replicas, and the replicas are in touch."""
         return all(self._knows_all(port) for port in self.sentinels)
 
+    def promotes(self, port: int) -> bool:
+        """Whether a Sentinel is in the middle of a failover."""
+        return "failover_in_progress" in self._facts_of(port)["flags"]
+
     def replicas_known_to(self, port: int) -> int:
         """Count those that a Sentinel could promote, be they in touch or not; one that was reset knows none."""
+        return int(self._facts_of(port)["num-slaves"])
+
+    def _facts_of(self, port: int) -> dict[str, str]:
         with redis.Redis(port=port, password=SENTINELS_PASSWORD, decode_responses=True) as client:
-            return int(_facts(client.execute_command("SENTINEL", "MASTER", SERVICE))["num-slaves"])
+            return _facts(client.execute_command("SENTINEL", "MASTER", SERVICE))
 
     def _knows_all(self, port: int) -> bool:
         with redis.Redis(port=port, password=SENTINELS_PASSWORD, decode_responses=True) as client:

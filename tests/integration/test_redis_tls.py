@@ -12,8 +12,10 @@ import pytest
 from cryptography import x509
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from core.clock import Clock
 from core.sentinel_url import parse_sentinel_url
-from core.store.redis.client import connect, why_away
+from core.store.events import Events
+from core.store.redis.client import Store, connect, why_away
 from core.store.redis.sentinel import NodeAddress, Sentinels
 from tests.integration.test_callback_attempts import certificate
 from tests.redis_fixture import RedisServer, running_redis
@@ -92,6 +94,49 @@ async def test_a_certificate_for_the_host_of_the_address_is_redis(tmp_path: Path
     with running_redis() as server:
         async with behind_tls(server.port, tls) as port:
             assert await answered_by(address(server, port, pem))
+
+
+class Silenced:
+    """A cable to a server behind TLS that can be cut without a word to either end."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.cut = False
+        #: connections that are still open at one end or the other
+        self.open = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        there, back = await asyncio.open_connection("127.0.0.1", self._port)
+        await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer), return_exceptions=True)
+        self.open -= 1
+
+    async def is_idle(self) -> bool:
+        return self.open == 0
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            if not self.cut:
+                writer.write(data)
+        writer.close()
+
+
+async def test_a_redis_that_says_no_goodbye_is_left_without_a_word(tmp_path: Path) -> None:
+    """What a process ends with, or tells the operator, is not that: TLS alone asks for one."""
+    pem = tmp_path / "authority.pem"
+    tls = server_side(pem)
+    with running_redis() as server:
+        async with behind_tls(server.port, tls) as port:
+            cable = Silenced(port)
+            async with await asyncio.start_server(cable.serve, "127.0.0.1", 0) as between:
+                store = Store(connect(address(server, between.sockets[0].getsockname()[1], pem), answer_s=0.5))
+                assert await store.ask("PING")
+                assert await store.redis.ping()
+                subscription = await Events(store, Clock()).subscribe()
+                cable.cut = True
+                await subscription.aclose()  # type: ignore[no-untyped-call]
+                await store.close()
+                await until(cable.is_idle, within_s=PATIENCE_S)
 
 
 def address(server: RedisServer, port: int, authority: Path) -> str:

@@ -107,6 +107,14 @@ class _Connection(AbstractConnection):
             self._unanswered(asked_s)
             raise
 
+    async def disconnect(self, nowait: bool = False) -> None:
+        """Close it. A server that does not say goodbye in time, which TLS asks for, is left: nobody waits for a word of it."""
+        writer = self._writer
+        try:
+            await super().disconnect(nowait)
+        except RedisTimeoutError:
+            cast("asyncio.StreamWriter", writer).transport.abort()
+
     async def read_response(self, *args: Any, **named: Any) -> Any:
         asked_s = asyncio.get_running_loop().time()
         try:

@@ -6,8 +6,8 @@ the new primary once its call has timed out, or is refused with a 503; nobody is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -193,10 +193,15 @@ class PlannedFailover:
             "it comes back as a replica, or not at all.",
         )
 
-    def _client(self, at: NodeAddress) -> Redis:
+    @asynccontextmanager
+    async def _client(self, at: NodeAddress) -> AsyncIterator[Redis]:
         client: Redis = redis.asyncio.Redis.from_url(self._url.redis_url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
         client.connection_pool.connection_kwargs |= {"host": at[0], "port": at[1]}
-        return client
+        try:
+            yield client
+        finally:
+            with suppress(RedisTimeoutError):  # TLS waits for a goodbye, and what came of the failover is what counts
+                await client.aclose()
 
 
 def _named(at: NodeAddress) -> str:
