@@ -49,6 +49,12 @@ class Watched:
         with redis.Redis(port=self.sentinels[0], password=SENTINELS_PASSWORD) as client:
             return int(client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
 
+    def command_sentinels(self, *words: str, only_first: bool = False) -> None:
+        """Tell all Sentinels something, or the first one."""
+        for port in self.sentinels[:1] if only_first else self.sentinels:
+            with redis.Redis(port=port, password=SENTINELS_PASSWORD) as client:
+                client.execute_command("SENTINEL", *words)
+
     def settled(self) -> bool:
         """Whether every Sentinel knows the others and all replicas, and the replicas are in touch."""
         return all(self._knows_all(port) for port in self.sentinels)

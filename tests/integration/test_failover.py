@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, suppress
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +17,11 @@ import redis
 from core.sentinel_url import parse_sentinel_url
 from core.store.jobs.submissions import Accepted
 from core.store.redis.client import STORE_DOWN, connect
-from core.store.redis.failover import LAST_BIT_S, FailoverFailed, PlannedFailover
+from core.store.redis.failover import LAST_BIT_S, FailoverFailed, Moved, PlannedFailover
 from core.store.redis.functions import NotReplicated
 from core.store.redis.keys import key
 from tests.lateness import timed
-from tests.sentinels_fixture import PASSWORD, REPLICAS, SENTINELS, Watched, running_sentinels
+from tests.sentinels_fixture import PASSWORD, REPLICAS, SENTINELS, SERVICE, Watched, running_sentinels
 from tests.store_fixture import SECRET_KEY, Core, settings_for
 from tests.until import PATIENCE_S, until
 
@@ -190,6 +191,44 @@ async def test_a_sentinel_that_names_the_old_primary_once_more_makes_no_failover
         assert client.role()[2] == moved.new[1]
 
 
+class Late:
+    """A Sentinel that hears of the new primary late: asked for it, it goes on naming the old one for some times."""
+
+    def __init__(self, port: int, *, times: int) -> None:
+        self._sentinel = port
+        self._times = times
+        self._old = b""
+        self.has_heard = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._sentinel)
+        with closing(writer), closing(back), suppress(ConnectionError):
+            while request := await reader.read(65_536):
+                back.write(request)
+                answer = await there.read(65_536)
+                writer.write(self._told(answer) if b"GET-MASTER-ADDR-BY-NAME" in request else answer)
+
+    def _told(self, answer: bytes) -> bytes:
+        self._old = self._old or answer
+        if answer == self._old:
+            return answer
+        self._times -= 1
+        self.has_heard = self._times < 0
+        return answer if self.has_heard else self._old
+
+
+async def test_the_word_of_one_sentinel_is_no_promotion_before_another_one_agrees(watched: Watched, core: Core) -> None:
+    """By a later vote they may promote another replica yet: what the first one accepts would be lost."""
+    first, *others = watched.sentinels
+    late = [Late(port, times=5) for port in others]
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(await asyncio.start_server(x.serve, "127.0.0.1", 0)) for x in late]
+        ports = (first, *(server.sockets[0].getsockname()[1] for server in servers))
+        moved = await PlannedFailover(parse_sentinel_url(replace(watched, sentinels=ports).url)).run()
+    assert any(each.has_heard for each in late)
+    assert moved.new[1] == watched.primary()
+
+
 async def test_a_failover_beside_another_one_is_refused_and_one_after_it_is_not(watched: Watched, core: Core) -> None:
     before = watched.primary()
     with watched.server(before) as client:
@@ -354,6 +393,80 @@ async def fail_over_by(watched: Watched, first: Freezing) -> None:
     async with await asyncio.start_server(first.serve, "127.0.0.1", 0) as server:
         sentinels = (server.sockets[0].getsockname()[1], *watched.sentinels[1:])
         await PlannedFailover(parse_sentinel_url(replace(watched, sentinels=sentinels).url), promotion_s=3).run()
+
+
+class Racing:
+    """A Sentinel that keeps it to itself that it is told to promote one, and promotes one when that is called off.
+
+    `before_it_looks`: really, and others hear of it; else in the moment between the look and the word to give up.
+    """
+
+    def __init__(self, watched: Watched, *, before_it_looks: bool) -> None:
+        self._watched = watched
+        self._before_it_looks = before_it_looks
+        self._primary = watched.primary()
+        self.replica = next(port for port in watched.servers if port != self._primary)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._watched.sentinels[0])
+        with closing(writer), closing(back), suppress(ConnectionError):
+            while request := await reader.read(65_536):
+                if b"FAILOVER" in request:
+                    writer.write(b"+OK\r\n")
+                elif b"RESET" in request:
+                    with self._watched.server(self.replica) as client:
+                        client.execute_command("REPLICAOF", "NO", "ONE")
+                    writer.write(b":1\r\n")
+                else:
+                    asks_for_facts = b"\r\nMASTER\r\n" in request
+                    if asks_for_facts and self._before_it_looks:
+                        await self._promote()
+                    back.write(request)
+                    answer = await there.read(65_536)
+                    writer.write(self._under_way(answer) if asks_for_facts else answer)
+
+    async def _promote(self) -> None:
+        self._watched.command_sentinels("FAILOVER", SERVICE, only_first=True)
+
+        async def promoted() -> bool:
+            return await asyncio.to_thread(self._watched.primary) != self._primary
+
+        await until(promoted, within_s=PATIENCE_S)
+
+    def _under_way(self, facts: bytes) -> bytes:
+        if self._before_it_looks:
+            return facts
+        under_way = b"$5\r\nflags\r\n$27\r\nmaster,failover_in_progress\r\n"
+        return re.sub(rb"\$5\r\nflags\r\n\$\d+\r\n[^\r]*\r\n", under_way, facts)
+
+
+async def fail_over_past(watched: Watched, first: Racing) -> Moved:
+    """Have a failover asked for at that Sentinel, while no other one takes the paused primary for dead."""
+    watched.command_sentinels("SET", SERVICE, "down-after-milliseconds", "600000")
+    async with await asyncio.start_server(first.serve, "127.0.0.1", 0) as server:
+        sentinels = (server.sockets[0].getsockname()[1], *watched.sentinels[1:])
+        return await PlannedFailover(
+            parse_sentinel_url(replace(watched, sentinels=sentinels).url), promotion_s=0.5
+        ).run()
+
+
+async def test_a_replica_that_is_promoted_while_that_is_called_off_is_taken_back(watched: Watched, core: Core) -> None:
+    """The Sentinel has forgotten that it promotes one: no one would see to it."""
+    racing = Racing(watched, before_it_looks=False)
+    with pytest.raises(FailoverFailed, match="promoted nobody"):
+        await fail_over_past(watched, racing)
+    with watched.server(racing.replica) as client:
+        assert client.role()[0] == b"slave"
+    assert await lost(core, await _accepted_at_last(core)) == []
+
+
+async def test_a_promotion_that_has_come_when_it_is_called_off_is_seen_through(watched: Watched, core: Core) -> None:
+    """Writes that went on at the old primary would be lost."""
+    before = watched.primary()
+    moved = await fail_over_past(watched, Racing(watched, before_it_looks=True))
+    assert (moved.old[1], moved.new[1]) == (before, watched.primary())
+    with watched.server(before) as client:
+        assert client.role()[0] == b"slave"
 
 
 async def _accepted_at_last(core: Core) -> list[str]:

@@ -8,6 +8,7 @@ the new primary once its call has timed out, or is refused with a 503; nobody is
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import redis.asyncio
@@ -73,33 +74,51 @@ class PlannedFailover:
             except BaseException:
                 await _give_up(primary, old)
                 raise
-            new = await _whatever_comes(self._move(primary, old))
+            new = await _whatever_comes(self._move(primary, old, replicas))
         paused_s = stopwatch_s() - began_s
         await self._look(new, offset)
         return Moved(old, new, paused_s, offset)
 
-    async def _call_off(self, primary: Redis, old: NodeAddress) -> list[NodeAddress]:
-        """Have nobody promoted any more, and writes go on; name the Sentinels that could not be told.
-
-        Sentinels that are reset find replicas by their primary alone: where that is dead they are left to it.
-        """
-        with _told_where_dead(old), suppress(ResponseError):  # an answer, whatever it says, is one
-            await _command(primary, "PING")
-        untold = await self._sentinels.call_off(old)
-        await _give_up(primary, old)
-        return untold
-
-    async def _move(self, primary: Redis, old: NodeAddress) -> NodeAddress:
+    async def _move(self, primary: Redis, old: NodeAddress, replicas: list[NodeAddress]) -> NodeAddress:
         try:
             new = await self._promote(old)
-        except BaseException as failed:
-            if untold := await self._call_off(primary, old):
-                raise FailoverFailed(_may_move_yet(untold)) from failed
-            raise
+        except BaseException:
+            late = await self._call_off(primary, old, replicas)
+            if late is None:
+                raise
+            new = late
         await self._demote(old, new)
         async with self._client(new) as promoted:
             await _release(promoted)
         return new
+
+    async def _call_off(self, primary: Redis, old: NodeAddress, replicas: list[NodeAddress]) -> NodeAddress | None:
+        """Have nobody promoted any more, and writes go on; or name who was promoted at the last moment, which is to be seen through.
+
+        Sentinels that are reset find replicas by their primary alone: where that is dead they are left to it. Raises FailoverFailed.
+        """
+        with _told_where_dead(old), suppress(ResponseError):  # an answer, whatever it says, is one
+            await _command(primary, "PING")
+        named = await self._sentinels.call_off(old)
+        for new in set(named.values()) - {old, None}:
+            if new and await self._is_primary(new):
+                return new
+        await asyncio.gather(*(self._take_back(each, old) for each in replicas))
+        await _give_up(primary, old)
+        if untold := [each for each, who in named.items() if who != old]:
+            raise FailoverFailed(_may_move_yet(untold))
+        return None
+
+    async def _is_primary(self, at: NodeAddress) -> bool:
+        return await _is(partial(self._has_role, at, b"master"))
+
+    async def _take_back(self, replica: NodeAddress, old: NodeAddress) -> None:
+        """Make a replica one again that was promoted before its Sentinel was reset: nobody else would, since none names it."""
+        with suppress(TimeoutError, RedisError, OSError):
+            async with asyncio.timeout(LAST_BIT_S):
+                if await self._has_role(replica, b"master"):
+                    async with self._client(replica) as client:
+                        await _command(client, "REPLICAOF", *old)
 
     async def _healthy_replicas(self) -> list[NodeAddress]:
         """Find those that a Sentinel would promote."""
@@ -131,18 +150,17 @@ class PlannedFailover:
         promoted: list[NodeAddress] = []  # the one that was looked at: asked again, a Sentinel that lags names the old
 
         async def moved() -> bool:
-            new = await self._sentinels.primary()
-            if new != old and await self._role(new) == b"master":
+            new = await self._sentinels.agreed_primary()
+            if new and new != old and await self._has_role(new, b"master"):
                 promoted.append(new)
             return bool(promoted)
 
         await _until(moved, self._promotion_s, "The Sentinels promoted nobody in time; look at their log.")
         return promoted[0]
 
-    async def _role(self, at: NodeAddress) -> bytes:
+    async def _has_role(self, at: NodeAddress, role: bytes) -> bool:
         async with self._client(at) as client:
-            role, *_ = await _command(client, "ROLE")
-        return bytes(role)
+            return bool((await _command(client, "ROLE"))[0] == role)
 
     async def _look(self, new: NodeAddress, offset: int) -> None:
         async def has_all() -> bool:

@@ -24,6 +24,8 @@ NodeAddress = tuple[str, int]
 
 #: a Sentinel that does not answer within this has no vote
 _ANSWER_S = 0.3
+#: unless it has to be told something
+_PATIENT_S = 2.0
 
 
 class Sentinels:
@@ -59,9 +61,21 @@ class Sentinels:
             raise RedisConnectionError("no Sentinel knows the primary")
         return votes.most_common(1)[0][0]
 
-    async def _ask_one(self, sentinel: NodeAddress) -> NodeAddress | None:
+    async def agreed_primary(self) -> NodeAddress | None:
+        """Ask where the primary is by the word of half of the Sentinels at least, and of more than name any other one.
+
+        Under load another one of them may promote another replica, by a later vote: of one word alone nobody can rely on it.
+        """
+        votes = Counter(each for each in await self._ask_all() if each)
+        (found, most), (_, next_most), *_ = [*votes.most_common(2), (None, 0), (None, 0)]
+        return found if 2 * most >= len(self._url.sentinels) and most > next_most else None
+
+    async def _ask_all(self, *, within_s: float = _ANSWER_S) -> list[NodeAddress | None]:
+        return await asyncio.gather(*(self._ask_one(each, within_s=within_s) for each in self._url.sentinels))
+
+    async def _ask_one(self, sentinel: NodeAddress, *, within_s: float = _ANSWER_S) -> NodeAddress | None:
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(within_s):
                 found = await self._command(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._url.service)
         except (RedisError, OSError, TimeoutError):
             return None
@@ -72,10 +86,15 @@ class Sentinels:
         rows = await self.command("SENTINEL", "REPLICAS", self._url.service)
         return [_as_dict(row) for row in rows]
 
-    async def call_off(self, primary: NodeAddress) -> list[NodeAddress]:
-        """Have nobody promote another one in this primary's place any more; name those that could not be told."""
+    async def call_off(self, primary: NodeAddress) -> dict[NodeAddress, NodeAddress | None]:
+        """Have nobody promote another one in this primary's place any more; say whom each Sentinel names then.
+
+        None: it could not be told. One that names another one has promoted it by now.
+        """
         told = await asyncio.gather(*(self._call_off_at(each, primary) for each in self._url.sentinels))
-        return [each for each, done in zip(self._url.sentinels, told, strict=True) if not done]
+        named = await self._ask_all(within_s=_PATIENT_S)
+        each_with = zip(self._url.sentinels, told, named, strict=True)
+        return {each: primary_then if done else None for each, done, primary_then in each_with}
 
     async def _call_off_at(self, sentinel: NodeAddress, primary: NodeAddress) -> bool:
         """Reset a Sentinel that is promoting somebody, which it would go on with for its `failover-timeout`.
@@ -85,12 +104,14 @@ class Sentinels:
         """
         try:
             facts = _as_dict(await self._command(sentinel, "SENTINEL", "MASTER", self.service))
-            if "failover_in_progress" not in facts["flags"].split(","):
-                return True
-            still_open = await self._ask_one(sentinel) == primary
-            return still_open and bool(await self._command(sentinel, "SENTINEL", "RESET", self.service))
+            if (
+                "failover_in_progress" in facts["flags"].split(",")
+                and await self._ask_one(sentinel, within_s=_PATIENT_S) == primary
+            ):
+                return bool(await self._command(sentinel, "SENTINEL", "RESET", self.service))
         except (RedisError, OSError, TimeoutError):
             return False
+        return True
 
     async def command(self, *words: str) -> Any:
         """Give a command to the first Sentinel that answers. Raises what it refuses with, or one of STORE_DOWN."""
@@ -110,7 +131,7 @@ class Sentinels:
             port=port,
             username=self._url.sentinel_username,
             password=self._url.sentinel_password,
-            socket_timeout=2.0,
+            socket_timeout=_PATIENT_S,
             socket_connect_timeout=_ANSWER_S,
             retry=Retry(NoBackoff(), 0),
         )
