@@ -48,7 +48,8 @@ MOST_A_MINUTE = {
     "claim": 10,
     "upload": 10,
     "render": 10,
-    "cancel": 10,
+    # of two renders, each of which is taken back, ever more seldom, while its job has begun another
+    "cancel": 20,
     "download": 10,
     # four times without the token and twice with it, of two renders
     "film": 12,
