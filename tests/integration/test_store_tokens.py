@@ -482,9 +482,14 @@ async def test_one_worker_renews_the_identity_and_its_death_does_not_block_it(co
     locks = await asyncio.gather(*(core.identities.lock(owner, for_s=30) for owner in owners))
     assert sum(locks) == 1
     assert 0 < await core.redis.pttl(key("anonymous_identity_lock")) <= 30_000
-    await core.identities.unlock("whose lock has run out")
+    for for_s in (0, 300):
+        await core.identities.hold("whose lock has run out", for_s=for_s)
+        assert 0 < await core.redis.pttl(key("anonymous_identity_lock")) <= 30_000
+    owner = owners[locks.index(True)]
+    await core.identities.hold(owner, for_s=300)
+    assert await core.redis.pttl(key("anonymous_identity_lock")) > 30_000
     assert not await core.identities.lock("w", for_s=30)
-    await core.identities.unlock(owners[locks.index(True)])
+    await core.identities.hold(owner, for_s=0)
     assert await core.identities.lock("w", for_s=30)
 
 

@@ -4,13 +4,17 @@
 identity would only get round the free allowance, so a refusal to renew is waited out. It must not know jobs.
 """
 
+import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from core.clock import Clock
 from core.errors import Temporary, WaitReason
 from core.logs import get_logger
 from core.model.token import Token
+from core.store.redis.client import STORE_DOWN
 from core.store.tokens.anonymous_identity import AnonymousIdentities, AnonymousIdentity
 from worker.backend.client import Backend
 from worker.backend.faults import PASSING, BackendFault, Fault
@@ -22,9 +26,9 @@ from worker.tokens.rest import identity_rest_s
 
 log = get_logger(__name__)
 
-#: how long a worker that renews keeps the others out, should it die: longer than two calls of the backend can take, of 10 s to
-#: connect and 60 s each, since a second call would be one of the few that an address has in a week
-_LOCK_S = 150.0
+#: how long a worker that renews keeps the others out, should it die. As long as it lives it holds on: the backend may take a
+#: minute, and a second call would be one of the few that an address has in a week
+_LOCK_S = 10.0
 #: how soon those who wait for another worker's renewal look again
 _LOOK_AGAIN_S = 1.0
 #: a job that waits for the identity's rest looks at least so often: it may have got a token of another kind
@@ -107,14 +111,30 @@ class AnonymousTokenSource:
 
     async def _renew(self, client_id: str, profile: str) -> str:
         """Renew the identity under the lock of all workers, unless somebody has done so since it was looked at."""
+        async with self._locked():
+            identity = await self._identities.read(fresh_client_id=client_id)
+            return await self._usable_token(identity) or await self._replace(identity, profile)
+
+    @asynccontextmanager
+    async def _locked(self) -> AsyncIterator[None]:
+        """Keep all others out meanwhile. Raises Temporary where another one does."""
         owner = str(uuid.uuid4())
         if not await self._identities.lock(owner, for_s=_LOCK_S):
             raise Temporary(WaitReason.NO_CREDITS, delay_s=_LOOK_AGAIN_S)
+        holding = asyncio.create_task(self._hold(owner), name="hold the anonymous identity")
         try:
-            identity = await self._identities.read(fresh_client_id=client_id)
-            return await self._usable_token(identity) or await self._replace(identity, profile)
+            yield
         finally:
-            await self._identities.unlock(owner)
+            holding.cancel()
+            await asyncio.wait([holding])
+            await self._identities.hold(owner, for_s=0)
+
+    async def _hold(self, owner: str) -> None:
+        """Hold the lock for as long as this process lives. While Redis is away nobody else can take it."""
+        while True:
+            await asyncio.sleep(_LOCK_S / 4)
+            with suppress(*STORE_DOWN):
+                await self._identities.hold(owner, for_s=_LOCK_S)
 
     async def _replace(self, identity: AnonymousIdentity, profile: str) -> str:
         """Get the identity its next token. It is kept however long Redis is away: the backend gives one a week.

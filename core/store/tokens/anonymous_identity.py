@@ -56,6 +56,6 @@ class AnonymousIdentities:
         name = key("anonymous_identity_lock")
         return bool(await self._store.redis.set(name, owner, nx=True, px=int(for_s * 1000)))
 
-    async def unlock(self, owner: str) -> None:
-        """Let the next one look, unless the lock has run out and is another's by now."""
-        await self._store.run("unlock_identity", {"owner": owner}, Nothing)
+    async def hold(self, owner: str, *, for_s: float) -> None:
+        """Keep the lock for so long from now on, unless it has run out and is another's by now. 0: let the next one look."""
+        await self._store.run("hold_identity", {"owner": owner, "for_ms": int(for_s * 1000)}, Nothing)
