@@ -124,7 +124,7 @@ def _followed_s(context: WorkerContext, orphan: OrphanRender) -> float:
 
 
 async def _take_back(context: WorkerContext, orphan: OrphanRender) -> CancelOutcome:
-    """Cancel a render of an ended job, and say what became of it; without its token nobody can say any more."""
+    """Cancel a render that nobody waits for, and say what became of it; without its token nobody can say any more."""
     try:
         credentials = await context.token_pool.credentials(
             orphan.token_id, profile=orphan.profile, job_id=orphan.job_id

@@ -52,9 +52,8 @@ async def edit(execution: JobExecution) -> StepResult:
         return StepResult(transitions.confirmation_needed(execution.job, now_ms=execution.now_ms))
     credentials, session_id = await execution.credentials(), execution.backend_session()
     await execution.context.leases.ensure_held(execution.lease)
-    require_time_to_edit(
-        execution.job, now_ms=execution.now_ms
-    )  # to write the intent may have taken as long as Redis was away
+    # to write the intent may have taken as long as Redis was away
+    require_time_to_edit(execution.job, now_ms=execution.now_ms)
     execution.give_up_permission()
     heard = await _send(execution, credentials, session_id)
     return StepResult(_written_down(execution.job, heard, now_ms=execution.now_ms))
