@@ -139,6 +139,7 @@ async def test_a_wrong_value_is_pointed_at(api: Api, ask: dict[str, Any], pointe
     [
         (b'{"prompt":"x","max_credits":50,"max_credits":5000}', ["/max_credits"]),
         (b'{"prompt":"x","max_credits":50,"max_\\u0063redits":5000}', ["/max_credits"]),
+        (rb'{"prompt":"x","prompt":"\u0022\u0022\u0022\u0022"}', ["/prompt"]),  # as many marks as two names have
         (
             b'{"prompt":"x","media":[{"url":"https://x.example/a.mp4","url":"https://x.example/b.mp4"}]}',
             ["/media/0/url"],

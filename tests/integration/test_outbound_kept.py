@@ -103,6 +103,10 @@ def test_one_that_is_always_in_use_ends_all_the_same_so_that_its_name_is_asked_f
         kept.keep(origin, each)
     assert (young.is_closed, old.is_closed) == (False, True)
     assert kept.take(origin) is young
+    kept.keep(origin, young)
+    young.opened_s -= LONGEST_LIFE_S
+    assert kept.take(origin) is None, "it has grown old where it lay"
+    assert young.is_closed
 
 
 async def test_one_that_dies_with_the_request_under_way_is_replaced_at_once(client):

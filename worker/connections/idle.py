@@ -57,14 +57,14 @@ class IdleConnections(Generic[C]):
         for position in range(len(self._kept) - 1, -1, -1):
             if self._kept[position][1] == origin:
                 connection = self._kept.pop(position)[2]
-                if connection.is_reusable:
+                if _is_fit(connection):
                     return connection
                 connection.close()
         return None
 
     def keep(self, origin: Origin, connection: C) -> None:
         """Put one here, or close it where it is not fit, or has lived long enough."""
-        if not connection.is_reusable or connection.opened_s < stopwatch_s() - LONGEST_LIFE_S:
+        if not _is_fit(connection):
             connection.close()
             return
         self._kept.append((stopwatch_s(), origin, connection))
@@ -80,6 +80,10 @@ class IdleConnections(Generic[C]):
         oldest_s = stopwatch_s() - self._longest_s
         while self._kept and (self._kept[0][0] < oldest_s or len(self._kept) > self._most):
             self._kept.pop(0)[2].close()
+
+
+def _is_fit(connection: Connection) -> bool:
+    return connection.is_reusable and connection.opened_s >= stopwatch_s() - LONGEST_LIFE_S
 
 
 class OwnedBody(httpx.AsyncByteStream):
