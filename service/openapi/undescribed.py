@@ -97,6 +97,8 @@ def _is_file(schema: Json) -> bool:
 def _fields(what: str, fields: Json) -> Iterator[str]:
     for name, field in fields.items():
         yield from _words(f"{what}: field {name}", field)
+        for part in (field, *field.get("anyOf", ())):  # an object that has no name of its own
+            yield from _fields(f"{what}: field {name}", part.get("properties", {}))
 
 
 def _codes(document: Json) -> Iterator[str]:
