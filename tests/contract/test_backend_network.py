@@ -1,9 +1,10 @@
 """The client against a peer that answers with the bytes of a test: what is sent, and how every failure comes out."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from importlib.metadata import version
 
 import brotli
@@ -444,6 +445,22 @@ async def test_a_stream_that_says_it_is_over_and_stays_open_is_over() -> None:
         assert await said(made, silence_s=2) == [Text("Done."), Heartbeat(last=True)]
         remote.answer = STREAM + over + text
         assert (await fault_of_message(made, silence_s=0.05)).fault is Fault.BROKEN, "it went on"
+
+
+async def ping_for_ever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say that this was all, and stay open with a sign of life now and then."""
+    writer.write(STREAM + b'data: {"type":"text","content":"Done."}\n\ndata: [DONE]\n\n')
+    with closing(writer), suppress(ConnectionError):
+        while not reader.at_eof():
+            writer.write(b": ping\n\ndata: ping\n\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+
+async def test_signs_of_life_behind_its_end_keep_no_stream_open() -> None:
+    server = await asyncio.start_server(ping_for_ever, "127.0.0.1", 0)
+    async with server, backend(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as made:
+        assert (await said(made, silence_s=10))[:2] == [Text("Done."), Heartbeat(last=True)]
 
 
 async def test_a_message_that_is_answered_in_lines_of_json_is_heard() -> None:

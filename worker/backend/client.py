@@ -231,13 +231,16 @@ class Backend:
             yield Download(size_bytes, chunks)
 
     async def _events(self, chunks: AsyncIterator[bytes], *, over_s: float) -> AsyncGenerator[StreamEvent, None]:
-        """`over_s`: how long a stream may stay open that has said that this was all (``[DONE]``), and goes on in no way."""
-        decoder = StreamDecoder()
-        work_began = is_over = False
-        while (chunk := await _next_chunk(chunks, within_s=over_s if is_over else None)) is not None:
+        """`over_s`: how long a stream may stay open that has said that this was all (``[DONE]``), and says no more than signs of life."""
+        decoder, loop = StreamDecoder(), asyncio.get_running_loop()
+        work_began, until_s = False, None
+        while (chunk := await _next_chunk(chunks, until_s=until_s)) is not None:
             for event in decoder.feed(chunk):
                 work_began = self._noted(event, work_began=work_began)
-                is_over = isinstance(event, Heartbeat) and event.last
+                if not isinstance(event, Heartbeat):
+                    until_s = None
+                elif event.last:
+                    until_s = until_s or loop.time() + over_s
                 yield event
         for event in decoder.end():
             work_began = self._noted(event, work_began=work_began)
@@ -268,10 +271,10 @@ class Backend:
         return headers | ({"traceparent": credentials.traceparent} if credentials.traceparent else {})
 
 
-async def _next_chunk(chunks: AsyncIterator[bytes], *, within_s: float | None) -> bytes | None:
-    """Read on; None at the end, or where nothing came in time."""
+async def _next_chunk(chunks: AsyncIterator[bytes], *, until_s: float | None) -> bytes | None:
+    """Read on; None at the end, or where nothing has come by then, on the loop's clock."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout_at(until_s):
             return await anext(chunks, None)
     return None
 
