@@ -10,6 +10,11 @@ ENGLISH = [
     ("1. Click Export\n2. Choose 1080p\n3. Click Download", "", ("export",)),
     ("I cut it.\n\n- Click Export\n- Then select MP4\n- Wait for the bar", "I cut it.", ("export",)),
     ("Click Export to get:\n- Set of three clips was added", "- Set of three clips was added", ("export",)),
+    (
+        "Click Export.\n1. Set the title to X\n2. Name of the clip: Y",
+        "1. Set the title to X\n2. Name of the clip: Y",
+        ("export",),
+    ),
     ("1. I cut it.\n2. Choose 1080p", "1. I cut it.\n2. Choose 1080p", ()),
     ("Hit 'Save' when you are done.", "", ("api",)),
     ("Press “Render”.", "", ("export",)),

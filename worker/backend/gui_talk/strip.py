@@ -49,10 +49,7 @@ def translate(text: str) -> Translated:
     actions: list[GuiAction] = []
     open_text = _without_asides(TOKEN.sub("", text.translate(_LINE_ENDS)), actions)
     masked = simplified(hide_quoted(open_text))
-    pieces: list[_Piece] = []
-    for line in lines(masked):
-        piece, after_step = _line(open_text, masked, line), bool(pieces) and not pieces[-1].text
-        pieces.append(_STEP if after_step and not piece.actions and _is_step(masked, line) else piece)
+    pieces = list(_pieces(open_text, masked))
     actions += [action for piece in pieces for action in piece.actions]
     kept = "".join(piece.text for piece in pieces)
     return Translated(_BLANK_LINES.sub("\n\n", kept).strip(), tuple(dict.fromkeys(actions)))
@@ -69,10 +66,16 @@ def _without_asides(text: str, actions: list[GuiAction]) -> str:
     return _IN_BRACKETS.sub(taken_out, text)
 
 
-def _is_step(masked: str, line: TextSpan) -> bool:
-    """Tell "2. Choose 1080p", which is dropped with the step before it."""
-    start = marked_start(masked, line)
-    return start > line.start and goes_on_as_step(masked[start : line.end])
+def _pieces(text: str, masked: str) -> Iterator[_Piece]:
+    """Give what is left of each line. In a list "2. Choose 1080p" is dropped with the step before it."""
+    is_in_steps = False
+    for line in lines(masked):
+        piece, start = _line(text, masked, line), marked_start(masked, line)
+        is_listed = start > line.start
+        if is_in_steps and is_listed and not piece.actions and goes_on_as_step(masked[start : line.end]):
+            piece = _STEP
+        is_in_steps = is_listed and not piece.text
+        yield piece
 
 
 def _line(text: str, masked: str, line: TextSpan) -> _Piece:
