@@ -235,7 +235,7 @@ def credits_awaited(job: Job, *, from_ms: int, until_ms: int) -> Job:
     return msgspec.structs.replace(job, waited_ms=job.waited_ms + max(0, min(until_ms, job.start_by_ms) - from_ms))
 
 
-def looked_at(job: Job, *, now_ms: int) -> Job:
+def waited_until_now(job: Job, *, now_ms: int) -> Job:
     """It wakes, however late: where it was credits that it lacked, it has waited for them until now."""
     wait = job.wait
     if wait is None or wait.reason is not WaitReason.NO_CREDITS or job.sent is not None or now_ms <= wait.until_ms:

@@ -19,6 +19,7 @@ from core.profiles import PROFILES
 from service.openapi.texts import Json
 from service.problem_codes import PROBLEMS, ProblemCode
 from service.problems import ApiError, FieldError, ProblemDocument, problem_document
+from service.schemas import callbacks
 from service.schemas import responses as r
 
 _BEGAN_MS = parse_rfc3339_ms("2026-11-20T22:59:44.120Z")
@@ -242,7 +243,7 @@ _SESSION_NOW = r.SessionView(
 _SESSION_NEW = msgspec.structs.replace(
     _SESSION_NOW, media=(), edits=0, jobs_waiting=0, running_job_id=None, timeline=None, claim_url=None
 )
-_DELIVERED = r.DeliveryView(
+_DELIVERED = callbacks.DeliveryView(
     id=f"dlv_{_UUID}",
     event_id=f"evt_{_UUID}",
     type="job.succeeded",
@@ -251,7 +252,7 @@ _DELIVERED = r.DeliveryView(
     url=_HOOK,
     status=DeliveryState.DELIVERED,
     why=None,
-    attempts=(r.AttemptView(at=_ENDED, status=200, latency_ms=48, error=None, answer="ok"),),
+    attempts=(callbacks.AttemptView(at=_ENDED, status=200, latency_ms=48, error=None, answer="ok"),),
     next_attempt_at=None,
     created_at=_ENDED,
 )
@@ -260,11 +261,13 @@ _DEAD = msgspec.structs.replace(
     url=None,
     status=DeliveryState.DEAD,
     why="All attempts failed.",
-    attempts=(r.AttemptView(at=_ENDED, status=None, latency_ms=15_000, error="It did not answer in time.", answer=""),),
+    attempts=(
+        callbacks.AttemptView(at=_ENDED, status=None, latency_ms=15_000, error="It did not answer in time.", answer=""),
+    ),
 )
 _DEAD_OF_BATCH = msgspec.structs.replace(_DEAD, type="batch.completed", job_id=None, batch_id=_BATCH)
 _AGAIN = msgspec.structs.replace(_DEAD, status=DeliveryState.PENDING, why=None, next_attempt_at=_NEXT_DAY)
-_WEBHOOK = r.WebhookView(
+_WEBHOOK = callbacks.WebhookView(
     url=_HOOK,
     events=("job.succeeded", "job.failed"),
     status="active",
@@ -333,15 +336,15 @@ _MADE: dict[str, Any] = {
     "BatchEventBody, cut": msgspec.structs.replace(
         _BATCH_EVENT, data=msgspec.structs.replace(_BATCH_EVENT.data, truncated=("jobs.output",))
     ),
-    "DeliveryPage": r.DeliveryPage(data=[_DELIVERED, _DEAD], next_cursor=_DEAD.id, has_more=True),
-    "DeliveryPage, of a batch": r.DeliveryPage(data=[_DEAD_OF_BATCH], next_cursor=None, has_more=False),
+    "DeliveryPage": callbacks.DeliveryPage(data=[_DELIVERED, _DEAD], next_cursor=_DEAD.id, has_more=True),
+    "DeliveryPage, of a batch": callbacks.DeliveryPage(data=[_DEAD_OF_BATCH], next_cursor=None, has_more=False),
     "DeliveryView": _AGAIN,
-    "Redelivered": r.Redelivered(count=1000, has_more=True, next_cursor=f"dlv_{_UUID}"),
+    "Redelivered": callbacks.Redelivered(count=1000, has_more=True, next_cursor=f"dlv_{_UUID}"),
     "WebhookView": _WEBHOOK,
     "WebhookView, disabled": _WEBHOOK_OFF,
-    "NewSecret": r.NewSecret(secret=_SECRET, previous_valid_until=_NEXT_DAY),
-    "TestedWebhook": r.TestedWebhook(delivered=True, status=200, error=None, answer="ok", latency_ms=48),
-    "TestedWebhook, failed": r.TestedWebhook(
+    "NewSecret": callbacks.NewSecret(secret=_SECRET, previous_valid_until=_NEXT_DAY),
+    "TestedWebhook": callbacks.TestedWebhook(delivered=True, status=200, error=None, answer="ok", latency_ms=48),
+    "TestedWebhook, failed": callbacks.TestedWebhook(
         delivered=False, status=None, error="It did not answer in time.", answer="", latency_ms=15_000
     ),
     "ProblemDocument": _problem_of("media_needed", _WRONG),

@@ -23,8 +23,8 @@ from service.jobs.redelivery import send_again, send_range_again
 from service.lookup import own_delivery, own_job, require_cursor
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, QUERY, ResponseDoc, json_body, problems, reads
 from service.problems import not_found
+from service.schemas.callbacks import AttemptView, DeliveryPage, DeliveryView, Redelivered
 from service.schemas.requests import DeliveriesQuery, RedeliveryRange
-from service.schemas.responses import AttemptView, DeliveryPage, DeliveryView, Redelivered
 
 
 def delivery_view(delivery: Delivery, event_id: str) -> DeliveryView:

@@ -20,8 +20,8 @@ from service.idempotency import IdempotencyKeyHeader, parse_key, run_once
 from service.jobs.validation import webhook_url_error
 from service.openapi.describe import IDEMPOTENT, JSON_BODY, PUBLIC_URL, ResponseDoc, json_body, problems, reads
 from service.problems import ApiError, invalid
+from service.schemas.callbacks import NewSecret, TestedWebhook, WebhookView
 from service.schemas.requests import WebhookSettings
-from service.schemas.responses import NewSecret, TestedWebhook, WebhookView
 
 #: beyond the time that a receiver has, for a worker to take the call
 _RPC_MARGIN_S = 5.0

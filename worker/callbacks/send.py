@@ -109,10 +109,8 @@ async def _exchange(
     *,
     silence_s: float,
 ) -> None:
-    asked, wants = (
-        {"accept-encoding": "identity", **headers},
-        {"most_bytes": MAX_ANSWER_BYTES, "on_head": received.note},
-    )
+    asked = {"accept-encoding": "identity", **headers}
+    wants = {"most_bytes": MAX_ANSWER_BYTES, "on_head": received.note}
     waits = httpx.Timeout(silence_s, connect=client.timeout.connect)
     async with client.stream("POST", url, content=body, headers=asked, extensions=wants, timeout=waits) as response:
         pieces = 0

@@ -51,7 +51,7 @@ class JobExecution:
         self.context = context
         self.lease = lease
         self._attempts = claim.job.attempts + (claim.left_behind and claim.job.attempts > 0)
-        self.job = transitions.looked_at(self._counted(claim.job), now_ms=self.now_ms)
+        self.job = transitions.waited_until_now(self._counted(claim.job), now_ms=self.now_ms)
         self.session = claim.session
         self._webhook, self._stored_webhook = claim.webhook, claim.stored_webhook
         self.crashes = claim.crashes
