@@ -51,8 +51,8 @@ MOST_A_MINUTE = {
     # of two renders, each of which is taken back, ever more seldom, while its job has begun another
     "cancel": 20,
     "download": 10,
-    # four times without the token and twice with it, of two renders
-    "film": 12,
+    # four times without the token and twice with it, of two renders; once more each while the download call is left alone
+    "film": 14,
     # read before and after a message, and for as long as an edit may come
     "credits": 40,
     "state": 40,

@@ -5,7 +5,7 @@ import itertools
 import json
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests.scripted_backend import Answer, ScriptedBackend, film, moved, page, s
 from tests.store_fixture import Core, core
 from tests.until import PATIENCE_S
 from tests.worker_fixture import context_over, in_hand, stepped
+from worker.backend.faults import BackendFault
 from worker.context import WorkerContext
 from worker.films.download import KeptFilm, fetch_film
 from worker.jobs.execution import JobExecution
@@ -130,9 +131,9 @@ async def test_a_process_brings_so_many_films_at_a_time_and_one_tenants_leave_pl
     async with AsyncExitStack() as held:
         for _ in range(FILMS_PER_TENANT):
             await held.enter_async_context(context.outbound.film_places.hold(job.tenant))
-        waits = asyncio.create_task(fetch_film(context, None, job, last=False))
+        waits = asyncio.create_task(fetch_film(context, None, job, try_all=False))
         others = msgspec.structs.replace(job, tenant="other")
-        assert isinstance(await fetch_film(context, None, others, last=False), KeptFilm)
+        assert isinstance(await fetch_film(context, None, others, try_all=False), KeptFilm)
         assert (len(backend.calls("/o.mp4")), waits.done()) == (1, False)
     assert isinstance(await waits, KeptFilm)
 
@@ -358,6 +359,23 @@ async def test_the_token_is_tried_at_last_at_a_link_that_leads_others_to_a_page(
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None, None, None, None, TOKEN]
 
 
+async def test_the_token_is_not_tried_ever_again_while_the_download_call_is_left_alone(core, context, backend):
+    backend.says("/o.mp4", REFUSED)
+    backend.says("download", page(502))
+    async with rendered(core, context, "/o.mp4") as execution:
+        credentials = await execution.credentials()
+        for number in range(10):
+            with suppress(BackendFault):
+                of_another = msgspec.structs.replace(credentials, job_id=f"job_{number}")
+                async with context.backend.open_download(of_another, "render_2"):
+                    pass
+        assert context.backend.leaves_alone("download")
+        await stepped(execution, 20)
+    tokens = [asked.token for asked in backend.calls("/o.mp4")]
+    assert tokens.count(TOKEN) == 2
+    assert tokens[-1] is None, "it was fetched once more than that, while the call was left alone"
+
+
 async def test_another_host_that_refuses_never_sees_the_token(core, context, backend):
     backend.says("/o.mp4", REFUSED)
     backend.says("status", done(backend.other_url + "/o.mp4"))
@@ -426,7 +444,7 @@ async def test_links_that_answer_links_have_an_end(core, context, backend):
     backend.says("/o.mp4", said({"url": "/o.mp4"}))
     async with rendered(core, context, None) as execution:
         credentials = await execution.credentials()
-        found = await fetch_film(context, credentials, execution.job, last=True)
+        found = await fetch_film(context, credentials, execution.job, try_all=True)
     assert not isinstance(found, KeptFilm)
     assert len(backend.calls("/o.mp4")) == 6
 

@@ -62,23 +62,23 @@ class NoFilm(msgspec.Struct, frozen=True):
 
 
 async def fetch_film(
-    context: WorkerContext, credentials: Credentials | None, job: Job, *, last: bool
+    context: WorkerContext, credentials: Credentials | None, job: Job, *, try_all: bool
 ) -> KeptFilm | NoFilm:
     """Write a job's film to our storage, once its tenant has a place for it.
 
-    `last`: its link is not tried again, so all is tried now. The token is shown at a link that refuses once, and once more
-    at the last, which may be another link, also where that leads to a page.
+    `try_all`: its link may not be tried again. The token is shown at a link that refuses once, and once more where all is
+    tried, since that may be another link, also where that leads to a page.
     """
     assert job.render is not None
     fetch = _Fetch(context, credentials, job, _expected(job.render, job.output_ask.format))
     async with context.outbound.film_places.hold(job.tenant):
-        return await _fetched(fetch, credentials, job.render, last=last)
+        return await _fetched(fetch, credentials, job.render, try_all=try_all)
 
 
 async def _fetched(
-    fetch: "_Fetch", credentials: Credentials | None, render: Render, *, last: bool
+    fetch: "_Fetch", credentials: Credentials | None, render: Render, *, try_all: bool
 ) -> KeptFilm | NoFilm:
-    show: Show = "also for a page" if last else "never" if render.token_tried else "where it is asked for"
+    show: Show = "also for a page" if try_all else "never" if render.token_tried else "where it is asked for"
     found = await fetch.by_link(render.url, show=show) if render.url else _NO_LINK
     if isinstance(found, NoFilm) and credentials:
         return _weightier(found, await fetch.by_download(credentials, render.ids))
