@@ -18,6 +18,7 @@ from core.store.tenants.api_keys import SCOPES
 from service.app import build_app
 from service.context import ApiContext, open_context
 from service.main import uvicorn_config
+from tests.loopback import NO_TLS
 from tests.openapi_check import check_answer
 from tests.redis_fixture import patient
 from tests.until import PATIENCE_S
@@ -52,7 +53,9 @@ def client_of(url: str, key: str) -> httpx.AsyncClient:
     """Make a client; every answer that it gets is held against the OpenAPI document."""
     headers = {"Authorization": f"Bearer {key}"}
     hooks = {"response": [check_answer]}
-    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S, event_hooks=hooks)
+    return httpx.AsyncClient(
+        base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S, event_hooks=hooks, verify=NO_TLS
+    )
 
 
 def settings_for(redis_url: str, storage: Path | str, **chosen: Any) -> Settings:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from sandbox.clips import make_talk_clip
+from tests.loopback import NO_TLS
 from tests.repeating import RepeatingTransport
 from tests.until import PATIENCE_S
 
@@ -57,8 +58,8 @@ class Gateway:
         self.folder = folder
         headers = {"Authorization": f"Bearer {world['api_key']}"}
         self.http = _client(base_url=world["api"], headers=headers)
-        self.sandbox = httpx.Client(base_url=world["backend"], timeout=PATIENCE_S, trust_env=False)
-        self.receiver = httpx.Client(base_url=world["receiver"], timeout=PATIENCE_S, trust_env=False)
+        self.sandbox = httpx.Client(base_url=world["backend"], timeout=PATIENCE_S, trust_env=False, verify=NO_TLS)
+        self.receiver = httpx.Client(base_url=world["receiver"], timeout=PATIENCE_S, trust_env=False, verify=NO_TLS)
 
     def close(self) -> None:
         for client in (self.http, self.sandbox, self.receiver):
@@ -145,7 +146,7 @@ class Gateway:
 
 
 def _client(**options: Any) -> httpx.Client:
-    return httpx.Client(transport=RepeatingTransport(), timeout=PATIENCE_S, trust_env=False, **options)
+    return httpx.Client(transport=RepeatingTransport(verify=NO_TLS), timeout=PATIENCE_S, trust_env=False, **options)
 
 
 def unique_title() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.loopback import NO_TLS
 from tests.until import PATIENCE_S
 
 
@@ -22,7 +23,7 @@ class Receiver:
     async def received(self, *, at_least: int = 0, wait_s: float = PATIENCE_S, **wanted: str) -> list[dict[str, Any]]:
         """List what came in, after waiting for `at_least` of it; `wanted` chooses by id, type, job_id or path."""
         query = {"at_least": str(at_least), "wait_s": str(wait_s), **wanted}
-        async with httpx.AsyncClient(trust_env=False, timeout=wait_s + 10) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=wait_s + 10, verify=NO_TLS) as client:
             answer = await client.get(f"{self.url}/_received", params=query)
         return answer.raise_for_status().json()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.loopback import NO_TLS
 from tests.until import PATIENCE_S, until
 
 ATTRIBUTION = {"X-Skill-Source": "free-video-fast", "X-Skill-Version": "1.0.0", "X-Skill-Platform": "unknown"}
@@ -120,7 +121,9 @@ def message(session_id: str, text: str) -> dict[str, Any]:
 @asynccontextmanager
 async def calling(url: str, token: str) -> AsyncIterator[Caller]:
     headers = {**ATTRIBUTION, "Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S) as http:
+    async with httpx.AsyncClient(
+        base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S, verify=NO_TLS
+    ) as http:
         yield Caller(http)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from tests.loopback import NO_TLS
 from tests.until import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +27,7 @@ class Sandbox:
         #: the folder of its uploads and films
         self.data = data
         self.process = process
-        self._http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S)
+        self._http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S, verify=NO_TLS)
 
     async def ledger(self) -> dict[str, Any]:
         return await self._steer("GET", "ledger")

@@ -29,6 +29,7 @@ from tests.crash.requests import HttpRequests, RedisRequests
 from tests.crash.traps import Moment, Trap
 from tests.gateway_fixture import FAST
 from tests.lateness import Lateness
+from tests.loopback import NO_TLS
 from tests.until import PATIENCE_S, until
 
 LEASE_S = 1
@@ -274,7 +275,7 @@ async def open_lane(
     headers = {"Authorization": f"Bearer {harness.keys[database]}"}
     async with AsyncExitStack() as stack:
         client = httpx.AsyncClient(
-            base_url=env["REELGATE_PUBLIC_URL"], headers=headers, timeout=PATIENCE_S, trust_env=False
+            base_url=env["REELGATE_PUBLIC_URL"], headers=headers, timeout=PATIENCE_S, trust_env=False, verify=NO_TLS
         )
         lane = Lane(harness, database, env, await stack.enter_async_context(client))
         stack.push_async_callback(lane.close)

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import secrets
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import httpx
 from tests.dialects.proxy import Conversation, Proxy
 from tests.dialects.proxy_server import running_proxy
 from tests.gateway_fixture import FAST, Gateway, running_gateway
+from tests.loopback import NO_TLS
 from tests.until import PATIENCE_S
 
 _ROOT = Path(__file__).parents[2]
@@ -32,12 +32,12 @@ _CREDITS = 25_000
 class Tenant(Gateway):
     """A gateway as one tenant of it sees it; where all look at the same, it shares the clients of its world."""
 
-    def __init__(self, world: Gateway, api_key: str, sandbox: httpx.Client, trust: ssl.SSLContext) -> None:
+    def __init__(self, world: Gateway, api_key: str, sandbox: httpx.Client) -> None:
         self.world = {**world.world, "api_key": api_key}
         self.folder = world.folder
         headers = {"Authorization": f"Bearer {api_key}"}
         address = world.world["api"]
-        self.http = httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_S, trust_env=False, verify=trust)
+        self.http = httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_S, trust_env=False, verify=NO_TLS)
         self.sandbox, self.receiver = sandbox, world.receiver
 
     def close(self) -> None:
@@ -91,8 +91,8 @@ class Harness:
         for token in filter(None, tokens.values()):
             self.sandbox.post("/_sandbox/tokens", json={"token": token, "credits": _CREDITS}).raise_for_status()
         self.proxy.conversations |= {token: conversations[name] for name, token in tokens.items() if token}
-        keys, trust = self._enrol(tokens), ssl.create_default_context()
-        opened = {name: Tenant(self.world, keys[name], self.sandbox, trust) for name in conversations}
+        keys = self._enrol(tokens)
+        opened = {name: Tenant(self.world, keys[name], self.sandbox) for name in conversations}
         for tenant in opened.values():
             self.stack.callback(tenant.close)
         return {name: Case(opened[name], conversations[name], _named(tokens[name])) for name in conversations}

@@ -29,6 +29,7 @@ from tests.dialects.asgi import (
 )
 from tests.dialects.codings import ENCODERS
 from tests.dialects.dialects import AS_IT_IS, PACE, Dialect, shaped
+from tests.loopback import NO_TLS
 from tests.until import PATIENCE_S
 
 #: calls that a page may come to at a first try: a message is not among them, since it may have been worked on
@@ -230,8 +231,11 @@ class Proxy:
 
     async def open(self) -> None:
         """Be ready to ask the sandbox, in the event loop that serves."""
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        self._http = httpx.AsyncClient(base_url=self._upstream, trust_env=False, timeout=PATIENCE_S, limits=limits)
+        # at each request it looks at every one that it keeps
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=5)
+        self._http = httpx.AsyncClient(
+            base_url=self._upstream, trust_env=False, timeout=PATIENCE_S, limits=limits, verify=NO_TLS
+        )
 
     async def aclose(self) -> None:
         assert self._http is not None

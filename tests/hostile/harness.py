@@ -22,6 +22,7 @@ import redis
 
 from core.store.redis.keys import key
 from core.store.rpc import RpcRequest
+from tests.loopback import NO_TLS
 from tests.ready_line import address_in
 from tests.redis_fixture import RedisServer, running_redis
 from tests.until import PATIENCE_S
@@ -45,7 +46,7 @@ class Harness:
     def client(self, n: int = 0) -> httpx.Client:
         """Make a client of one of the processes; close it."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.urls[n], headers=headers, trust_env=False, timeout=PATIENCE_S)
+        return httpx.Client(base_url=self.urls[n], headers=headers, trust_env=False, timeout=PATIENCE_S, verify=NO_TLS)
 
     def kept_files(self) -> list[Path]:
         """List what lies in storage, half-written files included."""

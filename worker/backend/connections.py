@@ -15,7 +15,7 @@ import httpx
 from core.clock import stopwatch_s
 from core.security.url_policy import Address
 from worker.backend.http11 import BackendConnection, NothingCame, Outgoing
-from worker.connections.dial import connect_to_any, shake_hands
+from worker.connections.dial import connect_to_any, public_authorities, shake_hands
 from worker.connections.idle import IdleConnections, Origin
 
 #: idle connections: how many, and for how long
@@ -28,7 +28,7 @@ class BackendConnections:
     """Sends requests, and gives responses of httpx, whose bodies come while they are read."""
 
     def __init__(self) -> None:
-        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._tls = public_authorities()
         self._idle = IdleConnections[BackendConnection](most=_KEPT, longest_s=_KEPT_S)
         #: calls at which a fresh connection ended without an answer, and when
         self._ended_s: dict[str, float] = {}

@@ -6,6 +6,7 @@ Whatever fails here failed before a byte of a request was sent.
 import asyncio
 import ssl
 from collections.abc import Sequence
+from functools import cache
 
 import httpx
 
@@ -15,6 +16,12 @@ from worker.connections.wire import Wire
 
 #: so long the other side may take to answer TLS's goodbye, for which nobody waits
 _GOODBYE_S = 1.0
+
+
+@cache
+def public_authorities() -> ssl.SSLContext:
+    """TLS that believes the public certificate authorities. To read them takes 50 ms of a core, so a process does it once."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 async def connect_to_any(addresses: Sequence[Address], port: int, *, deadline_s: float | None) -> Wire:

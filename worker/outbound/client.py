@@ -13,6 +13,7 @@ import httpx
 
 from core.http.user_agent import user_agent
 from core.security.url_policy import Network, ascii_url
+from worker.connections.dial import public_authorities
 from worker.outbound.dialler import ForbiddenTarget
 from worker.outbound.fair_places import FairPlaces
 from worker.outbound.resolver import Resolver
@@ -71,7 +72,7 @@ def guarded_client(
         allow=allow,
         http_allowed=http_allowed,
         resolver=resolver,
-        tls=tls or httpx.create_ssl_context(trust_env=False),
+        tls=tls or public_authorities(),
     )
     # One tenant's receiver must not be able to leave a mark on another tenant's request.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
