@@ -4,9 +4,10 @@ short words for what an API and a worker do with a job.
 Import `core` into a test module to use it.
 """
 
-from collections.abc import AsyncIterator
-from itertools import count
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from itertools import count, islice
+from typing import Any, TypeVar
 
 import pytest
 from pydantic import SecretStr
@@ -43,6 +44,8 @@ from core.store.tokens.use import TokenUse
 from core.store.uploads import Uploads
 from tests.redis_fixture import patient
 from tests.until import PATIENCE_S
+
+T = TypeVar("T")
 
 SECRET_KEY = "s" * 40
 PUBLIC_URL = "https://reelgate.test"
@@ -224,6 +227,14 @@ class Core:
             case b"stream":
                 return await self.redis.xrange(name)
         return await self.redis.get(name)
+
+
+async def in_hundreds(calls: Iterable[Awaitable[T]]) -> list[T]:
+    """Make many calls, a hundred at a time, which go to Redis together."""
+    left, answers = iter(calls), list[T]()
+    while some := list(islice(left, 100)):
+        answers += await asyncio.gather(*some)
+    return answers
 
 
 @pytest.fixture

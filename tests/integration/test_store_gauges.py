@@ -16,7 +16,7 @@ from core.store.jobs.records import Claim
 from core.store.pauses import Pauses
 from core.store.redis.functions import FEED_LIFE_MS
 from core.store.redis.keys import key
-from tests.store_fixture import Core, core
+from tests.store_fixture import Core, core, in_hundreds
 from tests.until import PATIENCE_S, until
 
 __all__ = ["core"]
@@ -250,13 +250,15 @@ async def commands(core: Core, act: Callable[[], Awaitable[object]]) -> dict[str
 @pytest.mark.parametrize("kind", ["tenants", "tokens", "jobs"])
 async def test_counting_costs_the_same_with_10_and_with_5_000(core: Core, kind: str) -> None:
     async def some(number: int) -> None:
-        for n in range(number):
-            if kind == "tenants":
-                await core.redis.sadd(key("tenants"), new_id("key"))  # type: ignore[misc]
-            elif kind == "tokens":
-                await core.tokens.add(f"secret {n} of {number}", kind="operator", available=100 + n)
-            else:
-                await core.submit()
+        await in_hundreds(one(n, number) for n in range(number))
+
+    async def one(n: int, number: int) -> None:
+        if kind == "tenants":
+            await core.redis.sadd(key("tenants"), new_id("key"))  # type: ignore[misc]
+        elif kind == "tokens":
+            await core.tokens.add(f"secret {n} of {number}", kind="operator", available=100 + n)
+        else:
+            await core.submit()
 
     await core.gauges()  # the first call of all may have to load the library
     await some(10)

@@ -11,7 +11,7 @@ from core.model.token import OVER, REFUSED_EXPORTS, Scope, Token, TokenState, to
 from core.store.redis.functions import REFUSAL_FORGOTTEN_MS
 from core.store.redis.keys import key
 from tests.integration.test_store_gauges import commands
-from tests.store_fixture import Core, core
+from tests.store_fixture import Core, core, in_hundreds
 
 __all__ = ["core"]
 
@@ -251,8 +251,7 @@ async def test_what_an_older_version_has_added_and_revoked_is_as_good_and_as_bad
 
 
 async def fill(core: Core, number: int, facts: Callable[[int], dict[str, Any]]) -> None:
-    for n in range(number):
-        await core.tokens.add(f"{number} {n}", **({"kind": "operator"} | facts(n)))
+    await in_hundreds(core.tokens.add(f"{number} {n}", **({"kind": "operator"} | facts(n))) for n in range(number))
 
 
 #: sooner than any job ends, and later than now

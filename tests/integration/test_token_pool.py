@@ -25,7 +25,7 @@ from core.store.tokens.tokens import Tokens
 from tests.peer_fixture import answered, peer
 from tests.sandbox_fixture import running_sandbox
 from tests.scripted_backend import said, scripted_backend
-from tests.store_fixture import Core, core
+from tests.store_fixture import Core, core, in_hundreds
 from tests.until import PATIENCE_S, until
 from tests.worker_fixture import Calls, context_over, in_hand
 from worker.backend.faults import BackendFault, Fault
@@ -969,10 +969,10 @@ async def without_a_token(core: Core, context: WorkerContext) -> tuple[int, int,
 @pytest.mark.parametrize("state", [TokenState.ACTIVE, TokenState.EXHAUSTED, TokenState.RATE_LIMITED])
 async def test_a_job_that_gets_no_token_costs_the_same_with_100_and_with_5_000(core, tmp_path, state):
     async def add_poor(numbers: range) -> None:
-        for n in numbers:
-            token_id = await core.tokens.add(f"nmv_usr_{n}", kind="operator", available=0)
-            if state is not TokenState.ACTIVE:
-                await core.tokens.mark(token_id, state, rest_until_ms=core.clock.now_ms() + 50_000)
+        added = await in_hundreds(core.tokens.add(f"nmv_usr_{n}", kind="operator", available=0) for n in numbers)
+        if state is not TokenState.ACTIVE:
+            until_ms = core.clock.now_ms() + 50_000
+            await in_hundreds(core.tokens.mark(token_id, state, rest_until_ms=until_ms) for token_id in added)
 
     poor, calls = answered({"code": 0, "data": {"available": 0}}), Calls()
     async with peer(poor) as remote, context_over(core, tmp_path, backend=remote.url, calls=calls) as context:
