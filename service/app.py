@@ -30,9 +30,15 @@ def _document() -> dict[str, Any]:
     return build_document([*ROUTES, METRICS])
 
 
+@cache
 def openapi_json(public_path: str = "") -> bytes:
     """Write the OpenAPI document of an API whose callers reach it under this path: ``/reelgate``."""
     return msgspec.json.format(msgspec.json.encode(served_under(public_path, _document())), indent=1) + b"\n"
+
+
+@cache
+def _plain_docs(public_path: str) -> str:
+    return docs_page(served_under(public_path, _document()))
 
 
 def build_app(context: ApiContext, *, metrics: bool = True, docs_script: Path | None = None) -> ASGIApp:
@@ -55,7 +61,7 @@ def _config(context: ApiContext, handlers: list[Any], docs_script: Path | None) 
             {
                 "context": context,
                 "openapi": openapi_json(public_path),
-                "plain_docs": docs_page(served_under(public_path, _document())),
+                "plain_docs": _plain_docs(public_path),
                 "public_path": public_path,
                 "docs_script": docs_script,
             }

@@ -3,7 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import redis
 
 from sandbox.world.embedded_redis import command, configuration
 from sandbox.world.ports import free_port
+from tests.until import PATIENCE_S, wait_until
 
 PASSWORD, SENTINELS_PASSWORD = "p" * 24, "s" * 24
 SERVICE = "mymaster"
@@ -94,10 +95,20 @@ def running_sentinels() -> Iterator[Watched]:
         for _ in range(REPLICAS):
             port = free_port()
             servers[port] = stack.enter_context(_server(port, folder, replicaof=primary))
+        # a Sentinel that finds a replica which is not in touch yet asks it again after ten seconds
+        wait_until(
+            lambda: all(_is_in_touch(port) for port in servers if port != primary), within_s=PATIENCE_S, every_s=0.1
+        )
         ports = tuple(free_port() for _ in range(SENTINELS))
         for port in ports:
             stack.enter_context(_sentinel(port, folder, primary))
         yield Watched(servers, ports)
+
+
+def _is_in_touch(replica: int) -> bool:
+    with suppress(redis.ConnectionError), redis.Redis(port=replica, password=PASSWORD) as client:
+        return bool(client.info("replication")["master_link_status"] == "up")
+    return False
 
 
 @contextmanager
