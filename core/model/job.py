@@ -169,6 +169,8 @@ class Render(Record, frozen=True, kw_only=True):
     fetches: int = 0
     #: the token was shown at its link, in vain
     token_tried: bool = False
+    #: and a second time
+    token_tried_again: bool = False
     url: str | None = None
     #: what the status says of the film
     duration_s: float | None = None

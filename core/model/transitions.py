@@ -220,8 +220,14 @@ def unusable(job: Job, *, token_tried: bool = False) -> Job:
     """The film could not be fetched, or is none: the render is looked at again, for a link that is good."""
     render = job.render
     assert render is not None
-    tried = render.token_tried or token_tried
-    told = msgspec.structs.replace(render, url=None, linkless=0, fetches=render.fetches + 1, token_tried=tried)
+    told = msgspec.structs.replace(
+        render,
+        url=None,
+        linkless=0,
+        fetches=render.fetches + 1,
+        token_tried=render.token_tried or token_tried,
+        token_tried_again=render.token_tried_again or (render.token_tried and token_tried),
+    )
     return moved(job, Stage.RENDERING, render=told)
 
 

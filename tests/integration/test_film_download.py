@@ -131,9 +131,9 @@ async def test_a_process_brings_so_many_films_at_a_time_and_one_tenants_leave_pl
     async with AsyncExitStack() as held:
         for _ in range(FILMS_PER_TENANT):
             await held.enter_async_context(context.outbound.film_places.hold(job.tenant))
-        waits = asyncio.create_task(fetch_film(context, None, job, try_all=False))
+        waits = asyncio.create_task(fetch_film(context, None, job, last=False))
         others = msgspec.structs.replace(job, tenant="other")
-        assert isinstance(await fetch_film(context, None, others, try_all=False), KeptFilm)
+        assert isinstance(await fetch_film(context, None, others, last=False), KeptFilm)
         assert (len(backend.calls("/o.mp4")), waits.done()) == (1, False)
     assert isinstance(await waits, KeptFilm)
 
@@ -359,6 +359,19 @@ async def test_the_token_is_tried_at_last_at_a_link_that_leads_others_to_a_page(
     assert [asked.token for asked in backend.calls("/o.mp4")] == [None, None, None, None, TOKEN]
 
 
+@pytest.mark.parametrize("kind", ["refuses", "leads to a page"])
+async def test_the_token_is_tried_at_a_link_however_long_its_host_was_away_before(core, context, backend, movie, kind):
+    """Also where one that was good for nothing has seen it already."""
+    says = REFUSED if kind == "refuses" else moved("/login")
+    backend.says("/stale.mp4", EXPIRED)
+    backend.says("/o.mp4", *[page(503)] * 6, says, film(movie))
+    backend.says("/login", page())
+    backend.says("status", done("/o.mp4"))
+    assert (await ended(core, context, "/stale.mp4", steps=40))[1] == movie
+    assert [asked.token for asked in backend.calls("/o.mp4")] == [None] * 7 + [TOKEN]
+    assert not backend.calls("render")
+
+
 async def test_the_token_is_not_tried_ever_again_while_the_download_call_is_left_alone(core, context, backend):
     backend.says("/o.mp4", REFUSED)
     backend.says("download", page(502))
@@ -444,7 +457,7 @@ async def test_links_that_answer_links_have_an_end(core, context, backend):
     backend.says("/o.mp4", said({"url": "/o.mp4"}))
     async with rendered(core, context, None) as execution:
         credentials = await execution.credentials()
-        found = await fetch_film(context, credentials, execution.job, try_all=True)
+        found = await fetch_film(context, credentials, execution.job, last=True)
     assert not isinstance(found, KeptFilm)
     assert len(backend.calls("/o.mp4")) == 6
 

@@ -62,27 +62,38 @@ class NoFilm(msgspec.Struct, frozen=True):
 
 
 async def fetch_film(
-    context: WorkerContext, credentials: Credentials | None, job: Job, *, try_all: bool
+    context: WorkerContext, credentials: Credentials | None, job: Job, *, last: bool
 ) -> KeptFilm | NoFilm:
     """Write a job's film to our storage, once its tenant has a place for it.
 
-    `try_all`: its link may not be tried again. The token is shown at a link that refuses once, and once more where all is
-    tried, since that may be another link, also where that leads to a page.
+    `last`: its link may not be tried again, so all is tried now.
     """
     assert job.render is not None
     fetch = _Fetch(context, credentials, job, _expected(job.render, job.output_ask.format))
     async with context.outbound.film_places.hold(job.tenant):
-        return await _fetched(fetch, credentials, job.render, try_all=try_all)
+        return await _fetched(fetch, credentials, job.render, last=last)
 
 
 async def _fetched(
-    fetch: "_Fetch", credentials: Credentials | None, render: Render, *, try_all: bool
+    fetch: "_Fetch", credentials: Credentials | None, render: Render, *, last: bool
 ) -> KeptFilm | NoFilm:
-    show: Show = "also for a page" if try_all else "never" if render.token_tried else "where it is asked for"
+    show = _when_to_show_token(render, last=last)
     found = await fetch.by_link(render.url, show=show) if render.url else _NO_LINK
     if isinstance(found, NoFilm) and credentials:
         return _weightier(found, await fetch.by_download(credentials, render.ids))
     return found
+
+
+def _when_to_show_token(render: Render, *, last: bool) -> Show:
+    """At a link that refuses once, and once more at the last, which may be another link, also where that leads to a page.
+
+    Of last ones there are many while its host or the download call is away.
+    """
+    if render.token_tried_again:
+        return "never"
+    if last:
+        return "also for a page"
+    return "never" if render.token_tried else "where it is asked for"
 
 
 def _expected(render: Render, film_format: str) -> Expected:

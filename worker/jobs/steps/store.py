@@ -32,7 +32,7 @@ async def store(execution: JobExecution) -> StepResult:
     job, render = execution.job, execution.job.render
     assert render is not None
     credentials = await execution.find_credentials()
-    found = await fetch_film(execution.context, credentials, job, try_all=_is_to_try_all(render))
+    found = await fetch_film(execution.context, credentials, job, last=_is_last(render))
     if isinstance(found, NoFilm):
         return _try_again(execution, render, found)
     if found.public and render.url and not execution.context.settings.keep_outputs:
@@ -58,11 +58,6 @@ def _try_again(execution: JobExecution, render: Render, found: NoFilm) -> StepRe
 
 def _is_last(render: Render) -> bool:
     return render.fetches + 1 >= _FETCHES
-
-
-def _is_to_try_all(render: Render) -> bool:
-    """Whether it may be the last one, and not any further one, of which there are many while the backend is left alone."""
-    return render.fetches + 1 in (_FETCHES, _PASSING_FETCHES)
 
 
 def _may_come(render: Render, found: NoFilm) -> bool:
